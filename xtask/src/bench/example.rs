@@ -1,0 +1,160 @@
+//! Real projects: built sealed, against the same commands run bare.
+//!
+//! Bare is the same toolchain, the same source and the same script with nothing around them: a `chroot` into a copy
+//! of the toolchain with the host's `/dev` and `/proc`. (Its mount namespace only lets those two mounts go with it.)
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::project::Bench;
+use super::timing::{Aim, Row, Sample, Side, alternate, must, timed};
+use crate::tree;
+
+pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
+    for (name, rounds) in [("zlib", 7), ("jq", 3)] {
+        if tree::root().join("examples").join(name).join("selfsame.lock").exists() {
+            example(bench, name, rounds, rows).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Result<(), String> {
+    let dir = bench.copy_example(name)?;
+    let build = || {
+        let mut command = bench.selfsame();
+        command.args(["--json", "build", "--fresh"]).arg(&dir);
+        command
+    };
+    must(&mut build())?;
+    let bare = Bare::new(bench, &dir, name)?;
+    if bare.steps.len() != 1 {
+        // What a step hands to the next is selfsame's own matter; bare commands have no such thing.
+        eprintln!(
+            "{name}: {} steps; only examples of one step are compared with bare commands",
+            bare.steps.len()
+        );
+        return Ok(());
+    }
+
+    let mut steps: Vec<Duration> = Vec::new();
+    let sealed: Side<'_> = Box::new(|| {
+        let mut said = Vec::new();
+        let time = timed(&mut build(), &mut said)?;
+        steps.push(step_time(&String::from_utf8_lossy(&said))?);
+        Ok(time)
+    });
+    let mut said = Vec::new();
+    let loose: Side<'_> = Box::new(|| {
+        bare.prepare()?;
+        timed(&mut bare.command(&bare.steps[0]), &mut said)
+    });
+    let [whole, loose] = <[_; 2]>::try_from(alternate(rounds, &mut [sealed, loose])?).expect("two sides");
+    let peer = Some(("bare in chroot".to_owned(), loose));
+    rows.push(Row {
+        what: format!("{name}: the step, sealed"),
+        ours: Sample::new(steps.split_off(1)),
+        peer: peer.clone(),
+        aim: Aim::Ratio(1.03),
+    });
+    rows.push(Row {
+        what: format!("{name}: the whole command, packed, signed, recorded"),
+        ours: whole,
+        peer,
+        aim: Aim::None,
+    });
+    Ok(())
+}
+
+/// The sum of the times of all steps in the JSON of a build.
+fn step_time(json: &str) -> Result<Duration, String> {
+    let (_, steps) = json.split_once("\"steps\"").ok_or("no steps in the JSON of the build")?;
+    let millis = steps.split("\"millis\":").skip(1).map(|rest| {
+        let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<u64>().map_err(|error| format!("millis: {error}"))
+    });
+    millis.sum::<Result<u64, String>>().map(Duration::from_millis)
+}
+
+/// Toolchain and source on disk, and the scripts of the steps.
+struct Bare {
+    root: std::path::PathBuf,
+    source: std::path::PathBuf,
+    steps: Vec<Step>,
+}
+
+/// A step as its recipe says it.
+struct Step {
+    script: String,
+    env: Vec<(String, String)>,
+}
+
+impl Bare {
+    fn new(bench: &Bench, dir: &Path, name: &str) -> Result<Self, String> {
+        let lock = dir.join("selfsame.lock");
+        let root = bench.fresh("bare")?.join("root");
+        let toolchain = bench.on_disk(&lock, "[toolchain]")?;
+        must(Command::new("cp").args(["-a", "--"]).arg(toolchain).arg(&root))?;
+        must(Command::new("chmod").args(["-R", "u+w", "--"]).arg(&root))?;
+        for place in ["dev", "proc", "tmp", "build/src", "build/home"] {
+            fs::create_dir_all(root.join(place)).map_err(|error| format!("{place}: {error}"))?;
+        }
+        let source = bench.on_disk(&lock, &format!("[source.{name}]"))?;
+        let recipe = dir.join("selfsame.toml");
+        let text = fs::read_to_string(&recipe).map_err(|error| format!("{}: {error}", recipe.display()))?;
+        let recipe: toml::Table = toml::from_str(&text).map_err(|error| error.to_string())?;
+        let steps = recipe.get("step").and_then(toml::Value::as_array).into_iter().flatten();
+        Ok(Self { root, source, steps: steps.map(Step::read).collect() })
+    }
+
+    /// A fresh copy of the source, as an overlay gives one for nothing.
+    fn prepare(&self) -> Result<(), String> {
+        let place = self.root.join("build/src");
+        super::remove(&place);
+        must(Command::new("cp").args(["-a", "--"]).arg(&self.source).arg(&place)).map(drop)
+    }
+
+    fn command(&self, step: &Step) -> Command {
+        let mut command = Command::new("unshare");
+        // The namespace's mounts are private to it: nothing is left of them on the host.
+        command.args(["--map-root-user", "--mount", "sh", "-c"]).arg(
+            "mount --rbind /dev \"$0/dev\" && mount --rbind /proc \"$0/proc\" && \
+             exec chroot \"$0\" /bin/sh -c \"cd /build/src && $1\"",
+        );
+        command.arg(&self.root).arg(&step.script).env_clear().envs(step.env.iter().cloned());
+        command
+    }
+}
+
+impl Step {
+    fn read(step: &toml::Value) -> Self {
+        let lines = step.get("run").and_then(toml::Value::as_array).into_iter().flatten();
+        let script: Vec<_> = lines.filter_map(toml::Value::as_str).collect();
+        let given = step.get("env").and_then(toml::Value::as_table).into_iter().flatten();
+        let mut env: Vec<_> = [
+            ("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            ("HOME", "/build/home"),
+            ("LC_ALL", "C.UTF-8"),
+            ("TZ", "UTC"),
+            ("SOURCE_DATE_EPOCH", "315532800"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        env.extend(given.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned()))));
+        Self { script: format!("set -e\n{}", script.join("\n")), env }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_of_steps_are_read_from_the_answer() {
+        let json = r#"{"data":{"steps":[{"millis":12,"step":"a"},{"millis": 30}]}}"#;
+        assert_eq!(step_time(json), Ok(Duration::from_millis(42)));
+        assert!(step_time("{}").is_err());
+    }
+}
