@@ -1,0 +1,41 @@
+//! The nouns of selfsame and their encodings.
+//!
+//! This is the ground floor: every other crate speaks in these types. It holds what is *hashed*, *signed* or
+//! *read by people*: the recipe and the lock, trees and actions in the encoding of the Remote Execution API,
+//! conditions, statements and SBOMs, verdicts, events. It is not allowed any I/O, clock, environment,
+//! randomness or unordered map: the same value gives the same bytes everywhere (see `clippy.toml` beside
+//! `Cargo.toml`).
+//!
+//! Read in this order: a [`Digest`] names bytes, a [`RelPath`] names a place, a [`tree`] is made of both;
+//! a [`recipe`] says what to build, a [`lock`] says from what exactly, an [`action`] is one step with everything
+//! resolved, under [`Conditions`].
+
+pub mod digest;
+pub mod path;
+pub mod reapi;
+pub mod tree;
+
+pub mod conditions;
+pub mod diagnostic;
+pub mod purl;
+pub mod recipe;
+
+pub mod lock;
+
+pub mod action;
+
+pub mod sbom;
+pub mod statement;
+
+pub mod event;
+pub mod timestamp;
+pub mod verdict;
+
+pub use conditions::Conditions;
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use digest::{Digest, Hasher, Sha256};
+pub use event::Event;
+pub use path::{FileName, RelPath};
+pub use purl::Purl;
+pub use timestamp::Timestamp;
+pub use verdict::Verdict;

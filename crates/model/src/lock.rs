@@ -1,0 +1,223 @@
+//! `selfsame.lock`: every external input by digest.
+//!
+//! Stable text: sorted, no times, locators relative to a registry, so that locking twice gives the same file
+//! and a lock survives a change of mirror. The format is specified in `docs/formats/lock.md`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::recipe::{Locator, Recipe, Source, Toolchain};
+use crate::{Diagnostic, Diagnostics, Digest, RelPath, Timestamp};
+
+/// The version of the format, the value of the key `selfsame-lock`.
+pub const FORMAT: i64 = 1;
+
+const HEADER: &str = "# Written by `selfsame lock`. Commit this file; do not edit it.\n";
+
+/// Every external input of a recipe, by digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Lock {
+    /// [`FORMAT`].
+    #[serde(rename = "selfsame-lock")]
+    pub format: i64,
+    /// The root filesystem of the steps.
+    pub toolchain: LockedToolchain,
+    /// Sources by name; the work tree is not among them, it is read at each build.
+    #[serde(default, rename = "source", skip_serializing_if = "BTreeMap::is_empty")]
+    pub sources: BTreeMap<String, LockedSource>,
+}
+
+/// A toolchain of Debian packages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LockedToolchain {
+    /// `debian`.
+    pub kind: String,
+    /// As in the recipe.
+    pub suite: String,
+    /// As in the recipe, sorted.
+    pub components: Vec<String>,
+    /// As in the recipe.
+    pub arch: String,
+    /// As in the recipe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// The names in the recipe, sorted.
+    pub requested: Vec<String>,
+    /// OpenPGP fingerprints (hex, upper case) of the keys whose signatures of the index were verified. Sorted.
+    pub signed_by: Vec<String>,
+    /// Version of the rules by which packages become a tree.
+    pub assembler: u32,
+    /// The tree that the packages make.
+    pub tree: Digest,
+    /// The closure, sorted by name.
+    #[serde(rename = "package")]
+    pub packages: Vec<LockedPackage>,
+}
+
+/// One Debian binary package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LockedPackage {
+    /// Package name.
+    pub name: String,
+    /// Package version.
+    pub version: String,
+    /// Its own architecture, which may be `all`.
+    pub arch: String,
+    /// Name and version of its source package.
+    pub source: String,
+    /// Version of its source package.
+    pub source_version: String,
+    /// Licence expression (SPDX) read from its copyright file, if that could be read by a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Names of the packages of this toolchain that it depends on, sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends: Vec<String>,
+    /// Place below the archive's base URL.
+    pub path: String,
+    /// Digest of the package file.
+    pub digest: Digest,
+}
+
+/// A source brought from elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct LockedSource {
+    /// Where it comes from; as the recipe says it.
+    #[serde(flatten)]
+    pub origin: Locator,
+    /// Licence expression (SPDX) that the package declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub licence: Option<String>,
+    /// Time of the source: of the commit, or the newest member of the archive. The default `SOURCE_DATE_EPOCH`.
+    pub epoch: Timestamp,
+    /// The source's tree after unpacking.
+    pub tree: Digest,
+    /// The files it was unpacked from, sorted by name. Empty for git.
+    #[serde(default, rename = "file", skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<LockedFile>,
+}
+
+/// One downloaded file of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LockedFile {
+    /// File name, or for a registry its place relative to the registry's base.
+    pub path: String,
+    /// Its content.
+    pub digest: Digest,
+    /// The registry's own hash that was checked, `ALGORITHM:HEX`, if it is another one than SHA-256.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry_hash: Option<String>,
+}
+
+/// One way in which a lock no longer fits its recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stale {
+    /// Which key of the recipe.
+    pub what: String,
+    /// What the recipe says now.
+    pub recipe: String,
+    /// What the lock was made for.
+    pub lock: String,
+}
+
+impl Lock {
+    /// The text of the file. The same lock gives the same text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut sorted = self.clone();
+        sorted.toolchain.packages.sort_by(|a, b| a.name.cmp(&b.name));
+        sorted.toolchain.signed_by.sort();
+        for source in sorted.sources.values_mut() {
+            source.files.sort_by(|a, b| a.path.cmp(&b.path));
+        }
+        let body = toml::to_string(&sorted).expect("a lock holds only strings, numbers and tables");
+        format!("{HEADER}{body}")
+    }
+
+    /// Reads a lock. `origin` names the text in diagnostics.
+    ///
+    /// # Errors
+    /// If the text is no lock of a version that this program reads.
+    pub fn parse(origin: &str, text: &str) -> Result<Self, Diagnostics> {
+        let fail = |title: String, span, label: String| Diagnostics {
+            origin: origin.to_owned(),
+            text: text.to_owned(),
+            list: vec![Diagnostic {
+                title,
+                span,
+                label,
+                help: Some("run `selfsame lock` to write it anew".into()),
+            }],
+        };
+        #[derive(Deserialize)]
+        struct Version {
+            #[serde(rename = "selfsame-lock")]
+            format: toml::Spanned<i64>,
+        }
+        let version: Version = toml::from_str(text)
+            .map_err(|e| fail("not a lock file".into(), e.span(), e.message().to_owned()))?;
+        if *version.format.get_ref() != FORMAT {
+            let label = format!("expected {FORMAT}, found {}", version.format.get_ref());
+            return Err(fail(
+                "unknown version of the lock format".into(),
+                Some(version.format.span()),
+                label,
+            ));
+        }
+        let lock: Self = toml::from_str(text)
+            .map_err(|e| fail("the lock is damaged".into(), e.span(), e.message().to_owned()))?;
+        for package in &lock.toolchain.packages {
+            if package.path.parse::<RelPath>().is_err() {
+                let label = format!("`{}` leaves the archive", package.path);
+                return Err(fail("the lock is damaged".into(), None, label));
+            }
+        }
+        Ok(lock)
+    }
+
+    /// In which ways this lock does not fit `recipe`. Empty: it fits.
+    #[must_use]
+    pub fn stale(&self, recipe: &Recipe) -> Vec<Stale> {
+        let mut list = Vec::new();
+        let mut compare = |what: &str, recipe: String, lock: String| {
+            if recipe != lock {
+                list.push(Stale { what: what.to_owned(), recipe, lock });
+            }
+        };
+        let Toolchain { packages, suite, components, arch, snapshot, .. } = &recipe.toolchain;
+        let mine = &self.toolchain;
+        compare("toolchain.suite", suite.clone(), mine.suite.clone());
+        compare("toolchain.components", components.join(" "), mine.components.join(" "));
+        compare("toolchain.arch", arch.clone(), mine.arch.clone());
+        compare(
+            "toolchain.snapshot",
+            snapshot.clone().unwrap_or_default(),
+            mine.snapshot.clone().unwrap_or_default(),
+        );
+        compare("toolchain.packages", packages.join(" "), mine.requested.join(" "));
+        let wanted: BTreeMap<&String, &Locator> = recipe
+            .sources
+            .iter()
+            .filter_map(|(name, source)| match source {
+                Source::Worktree { .. } => None,
+                Source::Fetched(locator) => Some((name, locator)),
+            })
+            .collect();
+        for (name, origin) in &wanted {
+            let found = self.sources.get(*name).map(|s| s.origin.to_string()).unwrap_or_default();
+            compare(&format!("sources.{name}"), origin.to_string(), found);
+        }
+        for (name, source) in &self.sources {
+            if !wanted.contains_key(name) {
+                compare(&format!("sources.{name}"), String::new(), source.origin.to_string());
+            }
+        }
+        list
+    }
+}

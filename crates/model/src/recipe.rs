@@ -1,0 +1,274 @@
+//! `selfsame.toml`: the one declaration of a build.
+//!
+//! [`parse`] reads the text, [`check`](self::check) turns it into a [`Recipe`] in which every reference resolves, paths cannot
+//! escape and the steps form a graph without cycles. Everything that is wrong is reported at once, each with
+//! its place and its fix ([`crate::Diagnostics`]). The format is specified in `docs/formats/recipe.md`.
+
+mod check;
+mod raw;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::purl::Purl;
+use crate::{Diagnostics, RelPath, Sha256, Timestamp};
+
+/// The version of the format that this program reads, the value of the key `selfsame`.
+pub const FORMAT: i64 = 1;
+
+/// A recipe in which everything holds together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipe {
+    /// What is built.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Licence expression (SPDX) of what is built, if the recipe says it.
+    pub licence: Option<String>,
+    /// Person or organisation that makes it, if the recipe says it.
+    pub producer: Option<String>,
+    /// By name. At least one.
+    pub sources: BTreeMap<String, Source>,
+    /// The root filesystem of the steps.
+    pub toolchain: Toolchain,
+    /// What the recipe changes of the canonical conditions.
+    pub conditions: ConditionChoices,
+    /// In an order in which every step comes after what it needs. At least one.
+    pub steps: Vec<Step>,
+    /// In the order of the recipe. At least one.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// Where source code comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The git work tree around the recipe, or a folder of it: `worktree = "."`. Read at each build.
+    Worktree {
+        /// Folder, relative to the recipe's.
+        path: RelPath,
+    },
+    /// Brought once, at lock time.
+    Fetched(Locator),
+}
+
+/// Where something is to be had, relative to its registry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Locator {
+    /// A git repository at a commit: `git = "URL", commit = "40 or 64 hex"`.
+    Git {
+        /// Anything that `git fetch` takes.
+        url: String,
+        /// Full commit id.
+        commit: String,
+    },
+    /// A file or archive: `url = "URL", sha256 = "HEX"`.
+    Url {
+        /// `http`, `https` or `file`.
+        url: String,
+        /// Of the file as served.
+        sha256: Sha256,
+        /// How many leading path components of an archive's members are dropped. Default 1.
+        strip: u32,
+    },
+    /// A registry's source package: `purl = "pkg:TYPE/NAME@VERSION"`; types `cargo`, `deb`, `npm`, `pypi`.
+    Package {
+        /// Which package.
+        purl: Purl,
+    },
+}
+
+impl fmt::Display for Locator {
+    /// As provenance writes it: `git+URL@COMMIT`, a URL, or a purl.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Git { url, commit } => write!(f, "git+{url}@{commit}"),
+            Self::Url { url, .. } => f.write_str(url),
+            Self::Package { purl } => purl.fmt(f),
+        }
+    }
+}
+
+/// The toolchain, so far always of Debian packages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Toolchain {
+    /// Packages named by the recipe, sorted; their closure is in the lock.
+    pub packages: Vec<String>,
+    /// Suite, such as `bookworm`.
+    pub suite: String,
+    /// Components of the suite, sorted. Default `main`.
+    pub components: Vec<String>,
+    /// Debian architecture. Default `amd64`.
+    pub arch: String,
+    /// Base URL of the archive. Default: what the host's package manager is configured for.
+    pub mirror: Option<String>,
+    /// Base URL of a snapshot archive's mirror for `snapshot`; `{snapshot}` in it stands for the time.
+    pub snapshot_mirror: Option<String>,
+    /// Time of the snapshot, `YYYYMMDDTHHMMSSZ`.
+    pub snapshot: Option<String>,
+    /// Keyring file, relative to the recipe. Default: the host's Debian archive keyring.
+    pub keyring: Option<RelPath>,
+}
+
+/// What a recipe may choose of the conditions; `None` is the canonical one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ConditionChoices {
+    /// Instead of the time of the newest source.
+    pub source_date_epoch: Option<Timestamp>,
+    /// How many CPUs.
+    pub cpus: Option<u32>,
+    /// Absolute build path.
+    pub build_path: Option<String>,
+    /// Host name.
+    pub hostname: Option<String>,
+    /// Locale.
+    pub locale: Option<String>,
+    /// Time zone.
+    pub timezone: Option<String>,
+    /// Umask.
+    pub umask: Option<u32>,
+    /// User name.
+    pub user: Option<String>,
+}
+
+/// One step: commands run in the sandbox, in a build directory made of declared inputs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Unique in the recipe.
+    pub name: String,
+    /// What lies where in the build directory.
+    pub inputs: BTreeMap<RelPath, Reference>,
+    /// Shell commands, run one after the other by one `/bin/sh -e`.
+    pub run: Vec<String>,
+    /// Files or directories that the step makes, relative to the build directory. Sorted.
+    pub outputs: Vec<RelPath>,
+    /// Added to the environment of the conditions.
+    pub env: BTreeMap<String, String>,
+    /// Wall-clock limit. Default one hour.
+    pub timeout: Duration,
+    /// Memory limit in bytes.
+    pub memory: Option<u64>,
+}
+
+/// Something that a recipe builds from: `source:NAME[/PATH]` or `step:NAME/OUTPUT[/PATH]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reference {
+    /// A source, or what lies at a path in it.
+    Source {
+        /// Name of the source.
+        name: String,
+        /// Path in its tree.
+        path: RelPath,
+    },
+    /// What a step made.
+    Step {
+        /// Name of the step.
+        name: String,
+        /// One of its outputs, or a path below one.
+        path: RelPath,
+    },
+}
+
+impl Reference {
+    /// The path in the source or the step.
+    #[must_use]
+    pub const fn path(&self) -> &RelPath {
+        match self {
+            Self::Source { path, .. } | Self::Step { path, .. } => path,
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, name, path) = match self {
+            Self::Source { name, path } => ("source", name, path),
+            Self::Step { name, path } => ("step", name, path),
+        };
+        write!(f, "{kind}:{name}")?;
+        if !path.is_root() {
+            write!(f, "/{path}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is shipped: something that was built, packed in a format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// File name of the artifact. Unique in the recipe.
+    pub name: String,
+    /// How it is packed.
+    pub format: Format,
+    /// What is packed.
+    pub from: Reference,
+    /// Path put before every member of an archive. The root for none.
+    pub prefix: RelPath,
+}
+
+/// How an artifact is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// One file as it is.
+    File,
+    /// A directory; its digest is that of its tree.
+    Dir,
+    /// An uncompressed tar archive.
+    Tar,
+    /// A tar archive in gzip.
+    #[serde(rename = "tar.gz")]
+    TarGz,
+    /// A tar archive in Zstandard.
+    #[serde(rename = "tar.zst")]
+    TarZst,
+    /// A zip archive.
+    Zip,
+}
+
+impl Format {
+    /// Every format, in the order of the documentation.
+    pub const ALL: [Self; 6] = [Self::File, Self::Dir, Self::Tar, Self::TarGz, Self::TarZst, Self::Zip];
+
+    /// The word in a recipe.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::File => "file",
+            Self::Dir => "dir",
+            Self::Tar => "tar",
+            Self::TarGz => "tar.gz",
+            Self::TarZst => "tar.zst",
+            Self::Zip => "zip",
+        }
+    }
+}
+
+/// Reads and checks a recipe. `origin` names the text in diagnostics.
+///
+/// # Errors
+/// Everything that is wrong with the text, each with place and fix.
+pub fn parse(origin: &str, text: &str) -> Result<Recipe, Diagnostics> {
+    let failed = |list| Diagnostics { origin: origin.to_owned(), text: text.to_owned(), list };
+    let raw = raw::read(text).map_err(|d| failed(vec![d]))?;
+    check::check(&raw).map_err(failed)
+}
+
+impl Toolchain {
+    /// True if the recipe names this package, with or without a version.
+    #[must_use]
+    pub fn has(&self, package: &str) -> bool {
+        self.packages.iter().any(|p| p.split_once('=').map_or(p.as_str(), |(name, _)| name) == package)
+    }
+}
+
+impl Recipe {
+    /// The step with that name.
+    #[must_use]
+    pub fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|s| s.name == name)
+    }
+}

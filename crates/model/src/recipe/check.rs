@@ -1,0 +1,666 @@
+//! From shapes to a recipe that holds together; everything wrong is collected.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::ops::Range;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::raw::{At, Raw, RawArtifact, RawConditions, RawSource, RawStep, RawToolchain, nearest};
+use super::{
+    Artifact, ConditionChoices, FORMAT, Format, Locator, Recipe, Reference, Source, Step, Toolchain,
+};
+use crate::{Diagnostic, RelPath, Timestamp};
+
+const HOUR: Duration = Duration::from_secs(3600);
+/// Words become file names, which have at most 255 bytes, with endings such as `.sigstore.json`.
+const MAX_WORD: usize = 200;
+
+/// Lowers a raw recipe.
+pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
+    let mut c = Checker::default();
+    if *raw.selfsame.get_ref() != FORMAT {
+        c.wrong(
+            &raw.selfsame,
+            "unknown version of the recipe format",
+            format!("expected {FORMAT}, found {}", raw.selfsame.get_ref()),
+            Some(format!("write `selfsame = {FORMAT}`, or use the selfsame that reads this version")),
+        );
+        return Err(c.list);
+    }
+    let name = c.word(&raw.name, "name");
+    let version = c.word(&raw.version, "version");
+    let sources: BTreeMap<String, Source> = raw
+        .sources
+        .iter()
+        .filter_map(|(n, s)| {
+            let name = c.word(n, "source name")?;
+            Some((name, c.source(n, s)?))
+        })
+        .collect();
+    if raw.sources.is_empty() {
+        c.wrong(
+            &raw.selfsame,
+            "no source",
+            "a recipe builds from something",
+            Some("add `[sources.main]` with `worktree = \".\"`".into()),
+        );
+    }
+    let toolchain = c.toolchain(raw.toolchain.get_ref());
+    let conditions = c.conditions(&raw.conditions, toolchain.as_ref());
+    let names = Names {
+        sources: raw.sources.keys().map(|k| k.get_ref().as_str()).collect(),
+        steps: raw
+            .steps
+            .iter()
+            .map(|s| {
+                let outputs = s.get_ref().outputs.get_ref().iter();
+                let outputs = outputs.filter_map(|o| o.get_ref().parse().ok()).collect();
+                (s.get_ref().name.get_ref().as_str(), outputs)
+            })
+            .collect(),
+    };
+    let steps = c.steps(&raw.steps, &names, &raw.selfsame);
+    let artifacts = c.artifacts(&raw.artifacts, &names, &raw.selfsame);
+    let stem = format!("{}-{}", raw.name.get_ref(), raw.version.get_ref());
+    c.collisions(&raw.artifacts, &stem);
+    if name.is_some() && version.is_some() && stem.len() > MAX_WORD {
+        let label = format!("with the name it has {} bytes: expected at most {MAX_WORD}", stem.len());
+        c.wrong(&raw.version, "name and version are too long", label, None);
+    }
+    if c.list.is_empty()
+        && let (Some(name), Some(version), Some(toolchain), Some(steps), Some(artifacts)) =
+            (name, version, toolchain, steps, artifacts)
+    {
+        let text = |at: &Option<At<String>>| at.as_ref().map(|t| t.get_ref().clone());
+        let (licence, producer) = (text(&raw.licence), text(&raw.producer));
+        return Ok(Recipe {
+            name,
+            version,
+            licence,
+            producer,
+            sources,
+            toolchain,
+            conditions,
+            steps,
+            artifacts,
+        });
+    }
+    c.list.sort_by_key(|d| d.span.as_ref().map_or(0, |s| s.start));
+    Err(c.list)
+}
+
+/// What references can point at.
+struct Names<'a> {
+    sources: BTreeSet<&'a str>,
+    steps: BTreeMap<&'a str, Vec<RelPath>>,
+}
+
+#[derive(Default)]
+struct Checker {
+    list: Vec<Diagnostic>,
+}
+
+impl Checker {
+    fn wrong<T>(&mut self, at: &At<T>, title: &str, label: impl Display, help: Option<String>) {
+        self.wrong_at(at.span(), title, label, help);
+    }
+
+    fn wrong_at(&mut self, span: Range<usize>, title: &str, label: impl Display, help: Option<String>) {
+        self.list.push(Diagnostic {
+            title: title.to_owned(),
+            span: Some(span),
+            label: label.to_string(),
+            help,
+        });
+    }
+
+    /// A name that can stand in a file name, a reference and a purl.
+    fn word(&mut self, at: &At<String>, what: &str) -> Option<String> {
+        let text = at.get_ref();
+        let fits = |c: char| c.is_ascii_alphanumeric() || "._+-~".contains(c);
+        if text.is_empty() || !text.chars().all(fits) || text.starts_with(['.', '-']) {
+            let label = "letters, digits and `. _ + - ~` are allowed, and `.` and `-` not at the beginning";
+            self.wrong(at, &format!("not a usable {what}"), label, None);
+            return None;
+        }
+        if text.len() > MAX_WORD {
+            let label = format!("it has {} bytes: expected at most {MAX_WORD}", text.len());
+            self.wrong(at, &format!("not a usable {what}"), label, None);
+            return None;
+        }
+        Some(text.clone())
+    }
+
+    /// What the C library looks up below a folder of its own: a name, perhaps with folders, that stays there.
+    fn data_name(&mut self, at: &At<String>, what: &str) -> Option<String> {
+        let text = at.get_ref();
+        let fits = |c: char| c.is_ascii_alphanumeric() || "_+-.@/".contains(c);
+        let stays = text.parse::<RelPath>().is_ok_and(|p| p.as_str() == text && !p.is_root());
+        if !stays || !text.chars().all(fits) || text.len() > MAX_WORD {
+            let label =
+                "letters, digits and `_ + - . @ /` are allowed, and neither `..` nor `/` at the beginning";
+            self.wrong(at, &format!("not a usable {what}"), label, None);
+            return None;
+        }
+        Some(text.clone())
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&mut self, at: &At<String>, title: &str) -> Option<T> {
+        at.get_ref().parse().map_err(|e: T::Err| self.wrong(at, title, e, None)).ok()
+    }
+
+    fn source(&mut self, name: &At<String>, at: &At<RawSource>) -> Option<Source> {
+        let s = at.get_ref();
+        let kinds = [
+            ("worktree", s.worktree.is_some()),
+            ("git", s.git.is_some()),
+            ("url", s.url.is_some()),
+            ("purl", s.purl.is_some()),
+        ];
+        let given: Vec<_> = kinds.iter().filter(|k| k.1).map(|k| k.0).collect();
+        if given.len() != 1 {
+            let found = if given.is_empty() { "none".into() } else { given.join(" and ") };
+            let help = "write one of `worktree = \".\"`, `git` with `commit`, `url` with `sha256`, `purl`";
+            self.wrong(name, "a source has exactly one origin", format!("found {found}"), Some(help.into()));
+            return None;
+        }
+        for (key, is_there, owner) in [
+            ("commit", s.commit.as_ref().map(At::span), "git"),
+            ("sha256", s.sha256.as_ref().map(At::span), "url"),
+            ("strip", s.strip.as_ref().map(At::span), "url"),
+        ] {
+            if let Some(span) = is_there
+                && owner != given[0]
+            {
+                let label = format!("`{key}` belongs to a source with `{owner}`");
+                self.wrong_at(span, "this key has no meaning here", label, Some(format!("remove `{key}`")));
+            }
+        }
+        if let Some(path) = &s.worktree {
+            return Some(Source::Worktree { path: self.parsed(path, "not a folder of the work tree")? });
+        }
+        if let Some(url) = &s.git {
+            let Some(commit) = &s.commit else {
+                let help = "add `commit = \"…\"`, the full id that `git rev-parse` prints";
+                self.wrong(url, "missing digest", "a git source needs a commit", Some(help.into()));
+                return None;
+            };
+            let id = commit.get_ref();
+            let hex = id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+            if !hex || !(id.len() == 40 || id.len() == 64) {
+                let label =
+                    "expected 40 (or 64) lower-case hexadecimal digits; branches, tags and short ids move";
+                self.wrong(commit, "not a full commit id", label, None);
+                return None;
+            }
+            return Some(Source::Fetched(Locator::Git { url: url.get_ref().clone(), commit: id.clone() }));
+        }
+        if let Some(url) = &s.url {
+            let allowed = ["https://", "http://", "file://"];
+            if !allowed.iter().any(|p| url.get_ref().starts_with(p)) {
+                self.wrong(url, "not a URL that can be fetched", "expected https, http or file", None);
+                return None;
+            }
+            let Some(sha256) = &s.sha256 else {
+                let help = "add `sha256 = \"…\"`, as `sha256sum` prints it for the downloaded file";
+                self.wrong(url, "missing digest", "a URL names a place, not bytes", Some(help.into()));
+                return None;
+            };
+            let strip = match &s.strip {
+                None => 1,
+                Some(n) => match u32::try_from(*n.get_ref()) {
+                    Ok(n) if n <= 16 => n,
+                    _ => {
+                        self.wrong(n, "not a number of path components", "expected 0 to 16", None);
+                        return None;
+                    }
+                },
+            };
+            let sha256 = self.parsed(sha256, "not a SHA-256")?;
+            return Some(Source::Fetched(Locator::Url { url: url.get_ref().clone(), sha256, strip }));
+        }
+        let at = s.purl.as_ref().expect("one of the four is given");
+        let purl: crate::Purl = self.parsed(at, "not a package URL")?;
+        let known = ["cargo", "deb", "npm", "pypi"];
+        if !known.contains(&purl.kind()) {
+            let label = format!("type `{}`", purl.kind());
+            let help = format!("known types: {}", known.join(", "));
+            self.wrong(at, "no source packages of this type", label, Some(help));
+            return None;
+        }
+        Some(Source::Fetched(Locator::Package { purl }))
+    }
+
+    fn toolchain(&mut self, t: &RawToolchain) -> Option<Toolchain> {
+        if t.kind.get_ref() != "debian" {
+            let label = format!("found `{}`", t.kind.get_ref());
+            self.wrong(&t.kind, "unknown kind of toolchain", label, Some("write `kind = \"debian\"`".into()));
+        }
+        let mut packages = BTreeSet::new();
+        for package in t.packages.get_ref() {
+            let text = package.get_ref();
+            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+.-".contains(&b);
+            let version_fits = |b: u8| b.is_ascii_alphanumeric() || b"+.-:~".contains(&b);
+            let (name, version) = text.split_once('=').unwrap_or((text, "0"));
+            let plain = name.len() >= 2 && name.bytes().all(fits);
+            if !plain || version.is_empty() || !version.bytes().all(version_fits) {
+                let label =
+                    "expected NAME or NAME=VERSION; a name has lower-case letters, digits and `+ . -`";
+                self.wrong(package, "not a Debian package name", label, None);
+            } else if !packages.insert(text.clone()) {
+                self.wrong(package, "this package stands twice", "", Some("remove one".into()));
+            }
+        }
+        if packages.is_empty() {
+            let help = "for C, write `packages = [\"gcc\", \"libc6-dev\", \"make\"]`";
+            self.wrong(&t.packages, "a toolchain without packages", "", Some(help.into()));
+        }
+        let suite = self.word(&t.suite, "suite");
+        let mut components = BTreeSet::new();
+        for component in t.components.iter().flatten() {
+            components.extend(self.word(component, "component"));
+        }
+        if components.is_empty() {
+            components.insert("main".to_owned());
+        }
+        let arch = t.arch.as_ref().map_or(Some("amd64".into()), |a| self.word(a, "architecture"));
+        if let Some(snapshot) = &t.snapshot {
+            let text = snapshot.get_ref();
+            let form = text.len() == 16
+                && text.bytes().enumerate().all(|(i, b)| match i {
+                    8 => b == b'T',
+                    15 => b == b'Z',
+                    _ => b.is_ascii_digit(),
+                });
+            if !form {
+                self.wrong(snapshot, "not a snapshot time", "expected YYYYMMDDTHHMMSSZ", None);
+            }
+            if t.snapshot_mirror.is_none() {
+                let help = "add `snapshot-mirror = \"https://…/{snapshot}/\"`";
+                self.wrong(
+                    snapshot,
+                    "a snapshot of what?",
+                    "no archive of snapshots is named",
+                    Some(help.into()),
+                );
+            }
+        }
+        let keyring = t.keyring.as_ref().map(|k| self.parsed(k, "not a path beside the recipe"));
+        Some(Toolchain {
+            packages: packages.into_iter().collect(),
+            suite: suite?,
+            components: components.into_iter().collect(),
+            arch: arch?,
+            mirror: t.mirror.as_ref().map(|m| m.get_ref().clone()),
+            snapshot_mirror: t.snapshot_mirror.as_ref().map(|m| m.get_ref().clone()),
+            snapshot: t.snapshot.as_ref().map(|s| s.get_ref().clone()),
+            keyring: keyring.flatten(),
+        })
+    }
+
+    fn conditions(&mut self, raw: &RawConditions, toolchain: Option<&Toolchain>) -> ConditionChoices {
+        let mut choices = ConditionChoices::default();
+        if let Some(epoch) = &raw.source_date_epoch {
+            // 1980 is the first year a zip archive can hold; 2107 the last.
+            if (315_532_800..=4_354_819_198).contains(epoch.get_ref()) {
+                choices.source_date_epoch = Some(Timestamp(*epoch.get_ref()));
+            } else {
+                self.wrong(epoch, "not a usable time", "expected seconds, from 1980 to 2107", None);
+            }
+        }
+        if let Some(cpus) = &raw.cpus {
+            match u32::try_from(*cpus.get_ref()) {
+                Ok(n) if (1..=1024).contains(&n) => choices.cpus = Some(n),
+                _ => self.wrong(cpus, "not a number of CPUs", "expected 1 to 1024", None),
+            }
+        }
+        if let Some(path) = &raw.build_path {
+            let below_build = path.get_ref().strip_prefix("/build/");
+            match below_build.and_then(|p| p.parse::<RelPath>().ok()) {
+                Some(p) if !p.is_root() && p.as_str() != "home" && !path.get_ref().ends_with('/') => {
+                    choices.build_path = Some(path.get_ref().clone());
+                }
+                _ => self.wrong(path, "not a usable build path", "expected a path below /build/", None),
+            }
+        }
+        if let Some(umask) = &raw.umask {
+            match u32::from_str_radix(umask.get_ref(), 8) {
+                Ok(n) if n <= 0o777 => choices.umask = Some(n),
+                _ => self.wrong(umask, "not a umask", "expected three octal digits, such as \"022\"", None),
+            }
+        }
+        choices.hostname = raw.hostname.as_ref().and_then(|h| self.word(h, "host name"));
+        choices.user = raw.user.as_ref().and_then(|u| self.word(u, "user name"));
+        choices.locale = raw.locale.as_ref().and_then(|l| self.data_name(l, "locale"));
+        choices.timezone = raw.timezone.as_ref().and_then(|t| self.data_name(t, "time zone"));
+        // Without its data, the C library takes what it knows instead and says nothing.
+        let built_in = ["C", "C.UTF-8", "POSIX", "UTC"];
+        for (choice, package) in [(&raw.locale, "locales-all"), (&raw.timezone, "tzdata")] {
+            if let Some(at) = choice
+                && !built_in.contains(&at.get_ref().as_str())
+                && toolchain.is_some_and(|t| !t.has(package))
+            {
+                let label = format!("its data is in `{package}`, which the toolchain does not name");
+                self.wrong(
+                    at,
+                    "a condition that would have no effect",
+                    label,
+                    Some(format!("add \"{package}\" to `toolchain.packages`")),
+                );
+            }
+        }
+        choices
+    }
+
+    fn reference(&mut self, at: &At<String>, names: &Names<'_>) -> Option<Reference> {
+        let text = at.get_ref();
+        let form = "expected `source:NAME`, `source:NAME/PATH` or `step:NAME/OUTPUT`";
+        let Some((kind, rest)) = text.split_once(':') else {
+            self.wrong(at, "not a reference", form, None);
+            return None;
+        };
+        let (name, path) = rest.split_once('/').unwrap_or((rest, "."));
+        let path: RelPath = match path.parse() {
+            Ok(path) => path,
+            Err(e) => {
+                self.wrong(at, "not a path inside what is referred to", e, None);
+                return None;
+            }
+        };
+        let name = name.to_owned();
+        match kind {
+            "source" if names.sources.contains(name.as_str()) => Some(Reference::Source { name, path }),
+            "source" => {
+                let help = did_you_mean(&name, names.sources.iter().copied(), "[sources.NAME]");
+                self.wrong(at, "no such source", format!("`{name}`"), Some(help));
+                None
+            }
+            "step" => match names.steps.get(name.as_str()) {
+                None => {
+                    let help = did_you_mean(&name, names.steps.keys().copied(), "[[step]]");
+                    self.wrong(at, "no such step", format!("`{name}`"), Some(help));
+                    None
+                }
+                Some(outputs) if !outputs.iter().any(|o| path.is_within(o)) => {
+                    let list: Vec<_> = outputs.iter().map(|o| format!("`step:{name}/{o}`")).collect();
+                    let help = (!list.is_empty()).then(|| format!("it declares {}", list.join(", ")));
+                    self.wrong(at, "that step declares no such output", format!("`{path}`"), help);
+                    None
+                }
+                Some(_) => Some(Reference::Step { name, path }),
+            },
+            _ => {
+                self.wrong(at, "not a reference", form, None);
+                None
+            }
+        }
+    }
+
+    fn steps(&mut self, raw: &[At<RawStep>], names: &Names<'_>, top: &At<i64>) -> Option<Vec<Step>> {
+        if raw.is_empty() {
+            self.wrong(top, "no step", "a recipe runs something", Some("add a `[[step]]`".into()));
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let mut steps = Vec::new();
+        for at in raw {
+            let name = &at.get_ref().name;
+            if !seen.insert(name.get_ref().as_str()) {
+                self.wrong(name, "two steps of one name", "", Some("rename one".into()));
+            }
+            steps.extend(self.step(at.get_ref(), names));
+        }
+        if steps.len() != raw.len() {
+            return None;
+        }
+        self.sort(steps, raw)
+    }
+
+    fn step(&mut self, raw: &RawStep, names: &Names<'_>) -> Option<Step> {
+        let name = self.word(&raw.name, "step name");
+        let mut inputs: BTreeMap<RelPath, Reference> = BTreeMap::new();
+        match &raw.inputs {
+            None if names.sources.len() == 1 => {
+                let name = (*names.sources.first().expect("there is one")).to_owned();
+                inputs.insert(RelPath::root(), Reference::Source { name, path: RelPath::root() });
+            }
+            None => {
+                let help = "add `inputs = { \".\" = \"source:NAME\" }`".into();
+                self.wrong(&raw.name, "no inputs", "there are several sources to choose from", Some(help));
+            }
+            Some(table) => {
+                for (place, what) in table {
+                    let path = self.parsed::<RelPath>(place, "not a place in the build directory");
+                    let reference = self.reference(what, names);
+                    let (Some(path), Some(reference)) = (path, reference) else { continue };
+                    if inputs.insert(path, reference).is_some() {
+                        self.wrong(place, "two inputs in one place", "", Some("choose another place".into()));
+                    }
+                }
+            }
+        }
+        if raw.run.get_ref().is_empty() {
+            self.wrong(&raw.run, "a step without commands", "", Some("write `run = [\"make\"]`".into()));
+        }
+        for command in raw.run.get_ref() {
+            if command.get_ref().trim().is_empty() || command.get_ref().contains('\0') {
+                self.wrong(command, "not a command", "it is empty or holds a NUL byte", None);
+            }
+        }
+        let mut outputs: BTreeSet<RelPath> = BTreeSet::new();
+        for output in raw.outputs.get_ref() {
+            let Some(path) = self.parsed::<RelPath>(output, "not a path in the build directory") else {
+                continue;
+            };
+            if let Some(other) = outputs.iter().find(|o| path.is_within(o) || o.is_within(&path)) {
+                let label = format!("`{path}` and `{other}` overlap");
+                self.wrong(output, "outputs overlap", label, Some("declare the outer one only".into()));
+            } else {
+                outputs.insert(path);
+            }
+        }
+        if raw.outputs.get_ref().is_empty() {
+            let help = "list what later steps or artifacts take, such as `outputs = [\"out\"]`".into();
+            self.wrong(&raw.outputs, "a step without outputs", "nothing of it would be kept", Some(help));
+        }
+        let mut env = BTreeMap::new();
+        for (key, value) in &raw.env {
+            let text = key.get_ref();
+            let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if text.is_empty()
+                || !plain
+                || text.as_bytes()[0].is_ascii_digit()
+                || value.get_ref().contains('\0')
+            {
+                self.wrong(
+                    key,
+                    "not an environment variable",
+                    "letters, digits and `_`; no NUL in the value",
+                    None,
+                );
+            } else if let Some(key_of) = owned_by_conditions(text) {
+                let help = format!("set `{key_of}` in [conditions]");
+                self.wrong(key, "this variable belongs to the conditions", "", Some(help));
+            } else {
+                env.insert(text.clone(), value.get_ref().clone());
+            }
+        }
+        let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
+        let memory = raw.memory.as_ref().and_then(|m| self.bytes(m));
+        let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
+        let outputs = outputs.into_iter().collect();
+        Some(Step { name: name?, inputs, run, outputs, env, timeout: timeout?, memory })
+    }
+
+    fn duration(&mut self, at: &At<String>) -> Option<Duration> {
+        let parsed = at.get_ref().char_indices().last().and_then(|(last, unit)| {
+            let number: u64 = at.get_ref()[..last].parse().ok()?;
+            let seconds = match unit {
+                's' => 1,
+                'm' => 60,
+                'h' => 3600,
+                _ => return None,
+            };
+            number.checked_mul(seconds).filter(|s| (1..=7 * 86_400).contains(s))
+        });
+        if parsed.is_none() {
+            self.wrong(
+                at,
+                "not a time limit",
+                "expected such as \"90s\", \"30m\" or \"2h\", at most a week",
+                None,
+            );
+        }
+        parsed.map(Duration::from_secs)
+    }
+
+    fn bytes(&mut self, at: &At<String>) -> Option<u64> {
+        let text = at.get_ref();
+        let parsed = [("MiB", 20), ("GiB", 30)].iter().find_map(|(unit, shift)| {
+            let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+            number.checked_mul(1 << shift).filter(|n| *n > 0)
+        });
+        if parsed.is_none() {
+            self.wrong(at, "not an amount of memory", "expected such as \"512MiB\" or \"4GiB\"", None);
+        }
+        parsed
+    }
+
+    /// Puts every step after those it needs; keeps the recipe's order otherwise.
+    fn sort(&mut self, mut steps: Vec<Step>, raw: &[At<RawStep>]) -> Option<Vec<Step>> {
+        let mut sorted: Vec<Step> = Vec::new();
+        while !steps.is_empty() {
+            let ready =
+                steps.iter().position(|step| step.needs().all(|need| sorted.iter().any(|s| s.name == need)));
+            match ready {
+                Some(i) => sorted.push(steps.remove(i)),
+                None => {
+                    let circle = circle(&steps);
+                    let first = circle.first().map_or("", |s| s.as_str());
+                    let at = raw.iter().find(|s| s.get_ref().name.get_ref() == first);
+                    let span = at.map_or(0..0, |s| s.get_ref().name.span());
+                    let label = circle.join(" needs ");
+                    let help = Some("take one of these inputs out".into());
+                    self.wrong_at(span, "steps need each other in a circle", label, help);
+                    return None;
+                }
+            }
+        }
+        Some(sorted)
+    }
+
+    fn artifacts(
+        &mut self,
+        raw: &[At<RawArtifact>],
+        names: &Names<'_>,
+        top: &At<i64>,
+    ) -> Option<Vec<Artifact>> {
+        if raw.is_empty() {
+            let help = "add an `[[artifact]]` with `name`, `format` and `from`".into();
+            self.wrong(top, "no artifact", "a recipe ships something", Some(help));
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let mut list = Vec::new();
+        for at in raw {
+            let a = at.get_ref();
+            let name = self.word(&a.name, "artifact name");
+            if !seen.insert(a.name.get_ref().as_str()) {
+                self.wrong(&a.name, "two artifacts of one name", "", Some("rename one".into()));
+            }
+            let format = Format::ALL.into_iter().find(|f| f.as_str() == a.format.get_ref());
+            if format.is_none() {
+                let known: Vec<_> = Format::ALL.iter().map(|f| f.as_str()).collect();
+                let label = format!("`{}`", a.format.get_ref());
+                self.wrong(&a.format, "unknown format", label, Some(format!("known: {}", known.join(", "))));
+            }
+            let from = self.reference(&a.from, names);
+            let prefix = a.prefix.as_ref().map_or(Some(RelPath::root()), |p| self.parsed(p, "not a prefix"));
+            if let (Some(prefix), Some(Format::File | Format::Dir)) = (&a.prefix, format) {
+                self.wrong(prefix, "a prefix without an archive", "only archives have members", None);
+            }
+            if let (Some(name), Some(format), Some(from), Some(prefix)) = (name, format, from, prefix) {
+                list.push(Artifact { name, format, from, prefix });
+            }
+        }
+        (list.len() == raw.len()).then_some(list)
+    }
+
+    /// Artifacts must not be called like what is written beside them: their bundles, and the SBOMs of `stem`.
+    fn collisions(&mut self, raw: &[At<RawArtifact>], stem: &str) {
+        for at in raw {
+            let name = at.get_ref().name.get_ref();
+            let of = |other: &At<RawArtifact>| {
+                let other = other.get_ref().name.get_ref();
+                name.strip_suffix(".sigstore.json") == Some(other.as_str())
+            };
+            let sbom = |kind: &&str| name.strip_prefix(stem) == Some(*kind);
+            let taken_by = if raw.iter().any(of) {
+                "the bundle of another artifact"
+            } else if [".cdx.json", ".spdx.json"].iter().any(sbom) {
+                "an SBOM"
+            } else {
+                continue;
+            };
+            let label = format!("{taken_by} is written under this name");
+            self.wrong(
+                &at.get_ref().name,
+                "an artifact in the way",
+                label,
+                Some("rename the artifact".into()),
+            );
+        }
+    }
+}
+
+impl Step {
+    /// Names of the steps whose outputs this one takes.
+    pub fn needs(&self) -> impl Iterator<Item = &str> {
+        self.inputs.values().filter_map(|r| match r {
+            Reference::Step { name, .. } => Some(name.as_str()),
+            Reference::Source { .. } => None,
+        })
+    }
+}
+
+/// The key of `[conditions]` that gives this variable.
+fn owned_by_conditions(variable: &str) -> Option<&'static str> {
+    Some(match variable {
+        "SOURCE_DATE_EPOCH" => "source-date-epoch",
+        "TZ" => "timezone",
+        "LC_ALL" | "LANG" => "locale",
+        "USER" | "LOGNAME" => "user",
+        _ => return None,
+    })
+}
+
+fn did_you_mean<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone, declare: &str) -> String {
+    if let Some(near) = nearest(name, known.clone()) {
+        return format!("did you mean `{near}`?");
+    }
+    let known: Vec<_> = known.collect();
+    if known.is_empty() {
+        format!("declare it with {declare}")
+    } else {
+        format!("known: {}", known.join(", "))
+    }
+}
+
+/// One circle among steps of which none is ready: names, the first again at the end.
+fn circle(steps: &[Step]) -> Vec<String> {
+    let Some(mut here) = steps.first() else { return Vec::new() };
+    let mut walked: Vec<String> = Vec::new();
+    loop {
+        if let Some(start) = walked.iter().position(|n| *n == here.name) {
+            walked.push(here.name.clone());
+            return walked.split_off(start);
+        }
+        walked.push(here.name.clone());
+        let next = here.needs().find_map(|need| steps.iter().find(|s| s.name == need));
+        match next {
+            Some(step) => here = step,
+            None => return walked,
+        }
+    }
+}

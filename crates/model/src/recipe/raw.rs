@@ -1,0 +1,134 @@
+//! The text of a recipe as serde reads it: shapes and spans, no meaning yet.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::Diagnostic;
+
+/// A value and the byte range it stands at.
+pub(super) type At<T> = Spanned<T>;
+type Table<T> = BTreeMap<At<String>, T>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Raw {
+    pub(super) selfsame: At<i64>,
+    pub(super) name: At<String>,
+    pub(super) version: At<String>,
+    pub(super) licence: Option<At<String>>,
+    pub(super) producer: Option<At<String>>,
+    #[serde(default)]
+    pub(super) sources: Table<At<RawSource>>,
+    pub(super) toolchain: At<RawToolchain>,
+    #[serde(default)]
+    pub(super) conditions: RawConditions,
+    #[serde(default, rename = "step")]
+    pub(super) steps: Vec<At<RawStep>>,
+    #[serde(default, rename = "artifact")]
+    pub(super) artifacts: Vec<At<RawArtifact>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawSource {
+    pub(super) worktree: Option<At<String>>,
+    pub(super) git: Option<At<String>>,
+    pub(super) commit: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
+    pub(super) sha256: Option<At<String>>,
+    pub(super) strip: Option<At<i64>>,
+    pub(super) purl: Option<At<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawToolchain {
+    pub(super) kind: At<String>,
+    pub(super) packages: At<Vec<At<String>>>,
+    pub(super) suite: At<String>,
+    pub(super) components: Option<Vec<At<String>>>,
+    pub(super) arch: Option<At<String>>,
+    pub(super) mirror: Option<At<String>>,
+    pub(super) snapshot: Option<At<String>>,
+    pub(super) snapshot_mirror: Option<At<String>>,
+    pub(super) keyring: Option<At<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawConditions {
+    pub(super) source_date_epoch: Option<At<i64>>,
+    pub(super) cpus: Option<At<i64>>,
+    pub(super) build_path: Option<At<String>>,
+    pub(super) hostname: Option<At<String>>,
+    pub(super) locale: Option<At<String>>,
+    pub(super) timezone: Option<At<String>>,
+    pub(super) umask: Option<At<String>>,
+    pub(super) user: Option<At<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawStep {
+    pub(super) name: At<String>,
+    pub(super) inputs: Option<Table<At<String>>>,
+    pub(super) run: At<Vec<At<String>>>,
+    pub(super) outputs: At<Vec<At<String>>>,
+    #[serde(default)]
+    pub(super) env: Table<At<String>>,
+    pub(super) timeout: Option<At<String>>,
+    pub(super) memory: Option<At<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawArtifact {
+    pub(super) name: At<String>,
+    pub(super) format: At<String>,
+    pub(super) from: At<String>,
+    pub(super) prefix: Option<At<String>>,
+}
+
+/// Reads the shapes. The first thing that does not fit is reported.
+pub(super) fn read(text: &str) -> Result<Raw, Diagnostic> {
+    toml::from_str(text).map_err(|error| {
+        let message = error.message().to_owned();
+        let (title, help) = match quoted(&message).split_first() {
+            Some((found, expected)) if message.starts_with("unknown field") => {
+                ("unknown key".to_owned(), Some(known_keys(found, expected)))
+            }
+            Some((field, _)) if message.starts_with("missing field") => {
+                ("a key is missing".to_owned(), Some(format!("add `{field} = …` here")))
+            }
+            _ if message.starts_with("duplicate") => {
+                ("a key stands twice".to_owned(), Some("keep one of them".into()))
+            }
+            _ if message.starts_with("invalid type") => ("wrong kind of value".to_owned(), None),
+            _ => ("not readable as TOML".to_owned(), None),
+        };
+        Diagnostic { title, span: error.span(), label: message, help }
+    })
+}
+
+/// The words between back quotes.
+fn quoted(message: &str) -> Vec<String> {
+    message.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn known_keys(found: &str, expected: &[String]) -> String {
+    match nearest(found, expected.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", expected.join(", ")),
+    }
+}
+
+/// The candidate that `found` most likely stands for, if any is near enough.
+pub(super) fn nearest<'a>(found: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .map(|c| (strsim::jaro_winkler(found, c), c))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, c)| c)
+}

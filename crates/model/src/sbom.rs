@@ -1,0 +1,251 @@
+//! What a build is made of: the one noun that every SBOM encoder takes.
+//!
+//! An [`Inventory`] says what was built and lists everything the sealed build could see. Its encodings, CycloneDX
+//! and SPDX, are in the crate `attest`; their fields are documented in `docs/formats/sbom.md`.
+
+use std::collections::BTreeMap;
+
+use crate::lock::{LockedSource, LockedToolchain};
+use crate::purl::PurlError;
+use crate::recipe::Format;
+use crate::recipe::Locator;
+use crate::{Digest, Purl, Timestamp};
+
+/// What was built, and from what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inventory {
+    /// Name of what was built, as the recipe says it.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its licence expression, if the recipe says it.
+    pub licence: Option<String>,
+    /// Who makes it; `None` when nobody said.
+    pub producer: Option<String>,
+    /// What came out. At least one.
+    pub artifacts: Vec<InventoryArtifact>,
+    /// What went in: sources, packages of the toolchain, dependencies. Any order.
+    pub components: Vec<Component>,
+    /// The root filesystem that the steps ran in.
+    pub toolchain_tree: Digest,
+    /// The time of the source; the only time in an SBOM.
+    pub source_date_epoch: Timestamp,
+    /// Version of selfsame.
+    pub tool_version: String,
+}
+
+/// One packed output.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryArtifact {
+    /// File name.
+    pub name: String,
+    /// How it is packed.
+    pub format: Format,
+    /// Of its bytes; of its tree for [`Format::Dir`].
+    pub digest: Digest,
+}
+
+/// What part a component plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Source code that the build was given.
+    Source,
+    /// A package of the toolchain: used to build, not shipped.
+    Toolchain,
+}
+
+/// One thing that went in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Component {
+    /// Unique in the inventory: the purl, or else a locator (`git+URL@COMMIT`, a URL).
+    pub id: String,
+    /// What part it plays.
+    pub role: Role,
+    /// Its name.
+    pub name: String,
+    /// Its version: a release, or a commit.
+    pub version: String,
+    /// Its package URL, if it has one.
+    pub purl: Option<Purl>,
+    /// Where it is from, if that is a URL.
+    pub location: Option<String>,
+    /// Of the file it came as, lower-case algorithm (`sha256`, `sha512`, …) to hexadecimal.
+    pub hashes: BTreeMap<String, String>,
+    /// Of its tree after unpacking, if known.
+    pub tree: Option<Digest>,
+    /// Licence expression, as it declares it; not checked.
+    pub licence: Option<String>,
+    /// Who makes or distributes it.
+    pub producer: Option<String>,
+    /// Name and version of the source package that it was built from.
+    pub built_from: Option<(String, String)>,
+    /// `id`s of the components that it needs. Others are ignored.
+    pub depends: Vec<String>,
+}
+
+impl Component {
+    /// The packages of a locked toolchain, with their relations.
+    ///
+    /// # Errors
+    /// If a name or version cannot stand in a purl.
+    pub fn toolchain(toolchain: &LockedToolchain) -> Result<Vec<Self>, PurlError> {
+        let purl =
+            |name: &str, version: &str, arch: &str| Purl::debian(name, version, arch, &toolchain.suite);
+        let mut ids = BTreeMap::new();
+        for p in &toolchain.packages {
+            ids.insert(p.name.as_str(), purl(&p.name, &p.version, &p.arch)?);
+        }
+        let component = |p: &crate::lock::LockedPackage| {
+            let purl = ids[p.name.as_str()].clone();
+            Self {
+                id: purl.to_string(),
+                role: Role::Toolchain,
+                name: p.name.clone(),
+                version: p.version.clone(),
+                purl: Some(purl),
+                location: None,
+                hashes: BTreeMap::from([("sha256".to_owned(), p.digest.hex())]),
+                tree: None,
+                licence: p.licence.clone(),
+                producer: Some("Debian".into()),
+                built_from: Some((p.source.clone(), p.source_version.clone())),
+                depends: p
+                    .depends
+                    .iter()
+                    .filter_map(|d| ids.get(d.as_str()))
+                    .map(ToString::to_string)
+                    .collect(),
+            }
+        };
+        Ok(toolchain.packages.iter().map(component).collect())
+    }
+
+    /// A locked source. Its version is that of the purl, the commit, or for a URL the first 12 digits of its hash.
+    #[must_use]
+    pub fn source(name: &str, source: &LockedSource) -> Self {
+        let mut hashes = BTreeMap::new();
+        if let [file] = source.files.as_slice() {
+            hashes.insert("sha256".to_owned(), file.digest.hex());
+            if let Some((algorithm, hex)) = file.registry_hash.as_ref().and_then(|h| h.split_once(':')) {
+                hashes.insert(algorithm.to_ascii_lowercase(), hex.to_owned());
+            }
+        }
+        let (name, version, purl, location) = match &source.origin {
+            Locator::Git { url, commit } => (name, commit.clone(), None, Some(format!("git+{url}@{commit}"))),
+            Locator::Url { url, sha256, .. } => {
+                hashes.insert("sha256".to_owned(), sha256.hex());
+                (name, sha256.hex()[..12].to_owned(), None, Some(url.clone()))
+            }
+            Locator::Package { purl } => (purl.name(), purl.version().to_owned(), Some(purl.clone()), None),
+        };
+        let producer = match &source.origin {
+            Locator::Package { purl } => Some(match purl.kind() {
+                "deb" => "Debian".to_owned(),
+                "cargo" => "Rust crate registry".to_owned(),
+                "npm" => "npm registry".to_owned(),
+                "pypi" => "Python Package Index".to_owned(),
+                other => format!("{other} registry"),
+            }),
+            Locator::Git { url, .. } | Locator::Url { url, .. } => host(url),
+        };
+        Self {
+            id: source.origin.to_string(),
+            role: Role::Source,
+            name: name.to_owned(),
+            version,
+            purl,
+            location,
+            hashes,
+            tree: Some(source.tree),
+            licence: source.licence.clone(),
+            producer,
+            built_from: None,
+            depends: Vec::new(),
+        }
+    }
+
+    /// The work tree around the recipe: its commit if there is one, else the first 12 digits of its tree.
+    #[must_use]
+    pub fn worktree(name: &str, git: Option<(&str, &str)>, tree: Digest, licence: Option<String>) -> Self {
+        let public = git.map(|(url, commit)| (public_url(url), commit));
+        let git = public.as_ref().map(|(url, commit)| (url.as_str(), *commit));
+        let (id, version, location) = match git {
+            Some((url, commit)) if !url.is_empty() => {
+                let locator = format!("git+{url}@{commit}");
+                (locator.clone(), commit.to_owned(), Some(locator))
+            }
+            Some((_, commit)) => (format!("worktree:{name}@{commit}"), commit.to_owned(), None),
+            None => (format!("worktree:{name}@{}", tree.hex()), tree.hex()[..12].to_owned(), None),
+        };
+        Self {
+            id,
+            role: Role::Source,
+            name: name.to_owned(),
+            version,
+            purl: None,
+            location,
+            hashes: BTreeMap::new(),
+            tree: Some(tree),
+            licence,
+            producer: git.and_then(|(url, _)| host(url)),
+            built_from: None,
+            depends: Vec::new(),
+        }
+    }
+}
+
+/// A repository's URL without the credentials that a clone's configuration may hold.
+///
+/// For `http` and `https` everything before the host goes, since a token can stand as a user name, and query and
+/// fragment go, where one can stand as well; elsewhere (`ssh://git@…`) only a password.
+#[must_use]
+pub fn public_url(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let user = user.split(':').next().unwrap_or_default();
+    if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") {
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        format!("{scheme}://{host}{path}")
+    } else if user.is_empty() {
+        format!("{scheme}://{host}{path}")
+    } else {
+        format!("{scheme}://{user}@{host}{path}")
+    }
+}
+
+/// The host of a URL: the one party that is known to have handed out what lies there.
+fn host(url: &str) -> Option<String> {
+    let rest = url.split_once("://")?.1;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let host = authority.rsplit('@').next()?;
+    (!host.is_empty()).then(|| host.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_do_not_reach_what_is_published() {
+        for (url, public) in [
+            ("https://me:token@example.org:8443/a@b.git", "https://example.org:8443/a@b.git"),
+            ("https://token@example.org/a.git", "https://example.org/a.git"),
+            ("https://a@b:c@example.org", "https://example.org"),
+            ("ssh://git:secret@example.org/a.git", "ssh://git@example.org/a.git"),
+            ("ssh://git@example.org/a.git", "ssh://git@example.org/a.git"),
+            ("git@example.org:a.git", "git@example.org:a.git"),
+            ("https://example.org/a@b", "https://example.org/a@b"),
+            ("https://example.org/a.git?access_token=x#y", "https://example.org/a.git"),
+            ("http://me:x@example.org?private_token=/x", "http://example.org"),
+            ("", ""),
+        ] {
+            assert_eq!(public_url(url), public);
+        }
+        let tree = Digest::of(b"");
+        let component = Component::worktree("w", Some(("https://t@example.org/a", "12")), tree, None);
+        assert_eq!(component.id, "git+https://example.org/a@12");
+        assert_eq!(component.producer.as_deref(), Some("example.org"));
+    }
+}

@@ -1,0 +1,7 @@
+//! Recipe, lock and Remote Execution API encodings, as their readers see them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod lock;
+mod reapi;
+mod recipe;

@@ -1,0 +1,162 @@
+//! What a wrong recipe is told, and what a right one means.
+
+use model::recipe::{self, Reference};
+
+const GOOD: &str = r#"selfsame = 1
+name = "hello"
+version = "1.0"
+
+[sources.main]
+worktree = "."
+
+[toolchain]
+kind = "debian"
+suite = "bookworm"
+packages = ["make", "gcc"]
+
+[[step]]
+name = "pack"
+inputs = { "in" = "step:build/out/bin" }
+run = ["cp -r in all"]
+outputs = ["all"]
+
+[[step]]
+name = "build"
+run = ["make", "make install DESTDIR=$PWD/out"]
+outputs = ["out"]
+env = { CFLAGS = "-O2" }
+timeout = "10m"
+memory = "2GiB"
+
+[[artifact]]
+name = "hello-1.0.tar.gz"
+format = "tar.gz"
+from = "step:pack/all"
+prefix = "hello-1.0"
+"#;
+
+#[test]
+fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
+    let recipe = recipe::parse("selfsame.toml", GOOD).unwrap();
+    let names: Vec<_> = recipe.steps.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["build", "pack"]);
+    assert_eq!(recipe.toolchain.packages, ["gcc", "make"]);
+    assert_eq!(recipe.toolchain.components, ["main"]);
+    assert_eq!(recipe.steps[0].memory, Some(2 << 30));
+    let only_source = Reference::Source { name: "main".into(), path: model::RelPath::root() };
+    assert_eq!(recipe.steps[0].inputs.values().next(), Some(&only_source));
+    assert_eq!(recipe.artifacts[0].from.to_string(), "step:pack/all");
+}
+
+/// Changes the good recipe in one place and gives what is said about it.
+fn told(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "the good recipe holds {from:?}");
+    recipe::parse("selfsame.toml", &GOOD.replacen(from, to, 1)).unwrap_err().to_string()
+}
+
+#[test]
+fn each_mistake_is_told_with_place_and_fix() {
+    let table = [
+        (
+            "version = \"1.0\"",
+            "versoin = \"1.0\"",
+            "selfsame.toml:3:1: unknown key",
+            "did you mean `version`?",
+        ),
+        ("selfsame = 1", "selfsame = 2", "selfsame.toml:1:12: unknown version", "write `selfsame = 1`"),
+        ("name = \"hello\"", "name = \"../x\"", "selfsame.toml:2:8: not a usable name", ""),
+        ("worktree = \".\"", "worktree = \"../up\"", "6:12: not a folder", "`..` is not allowed"),
+        ("worktree = \".\"", "git = \"https://example.org/x\"", "missing digest", "add `commit"),
+        ("worktree = \".\"", "url = \"https://example.org/x\"", "missing digest", "add `sha256"),
+        ("worktree = \".\"", "url = \"https://example.org/x\"\nsha256 = \"12\"", "not a SHA-256", "64 hex"),
+        ("worktree = \".\"", "purl = \"pkg:cargo/x\"", "not a package URL", "names no version"),
+        ("worktree = \".\"", "purl = \"pkg:gem/x@1\"", "no source packages of this type", "cargo, deb"),
+        (
+            "worktree = \".\"",
+            "worktree = \".\"\npurl = \"pkg:cargo/x@1\"",
+            "exactly one origin",
+            "worktree and purl",
+        ),
+        ("worktree = \".\"", "worktree = \".\"\nsha256 = \"x\"", "no meaning here", "remove `sha256`"),
+        ("worktree = \".\"", "git = \"u\"\ncommit = \"main\"", "not a full commit id", "branches"),
+        ("\"gcc\"", "\"make\"", "this package stands twice", "remove one"),
+        ("\"debian\"", "\"nix\"", "unknown kind of toolchain", "debian"),
+        ("outputs = [\"out\"]", "outputs = [\"/out\"]", "not a path in the build directory", "absolute"),
+        ("outputs = [\"out\"]", "outputs = [\"out\", \"out/x\"]", "outputs overlap", "outer one"),
+        ("outputs = [\"out\"]", "outputs = []", "a step without outputs", ""),
+        ("name = \"build\"", "name = \"pack\"", "two steps of one name", "rename"),
+        ("step:build/out/bin", "step:biuld/out/bin", "no such step", "did you mean `build`?"),
+        ("step:build/out/bin", "step:build/bin", "declares no such output", "`step:build/out`"),
+        ("step:build/out/bin", "source:mian", "no such source", "did you mean `main`?"),
+        ("step:build/out/bin", "out/bin", "not a reference", "expected `source:NAME`"),
+        ("step:build/out/bin", "step:pack/all", "in a circle", "pack needs pack"),
+        ("\"gcc\"", "\"gcc=\"", "not a Debian package name", "NAME=VERSION"),
+        (
+            "[[step]]",
+            "[conditions]\ntimezone = \"Asia/Tokyo\"\n[[step]]",
+            "would have no effect",
+            "\"tzdata\"",
+        ),
+        ("[[step]]", "[conditions]\nlocale = \"../../x\"\n[[step]]", "not a usable locale", "`..`"),
+        ("[[step]]", "[conditions]\nlocale = \"C\\u0000D\"\n[[step]]", "not a usable locale", ""),
+        ("[[step]]", "[conditions]\ntimezone = \"/etc/passwd\"\n[[step]]", "not a usable time zone", ""),
+        ("[[step]]", "[conditions]\ntimezone = \":UTC\"\n[[step]]", "not a usable time zone", ""),
+        ("name = \"hello-1.0.tar.gz\"", "name = \"hello-1.0.cdx.json\"", "in the way", "an SBOM is written"),
+        ("name = \"hello-1.0.tar.gz\"", "name = \"hello-1.0.spdx.json\"", "in the way", "rename"),
+        (
+            "[[artifact]]",
+            "[[artifact]]\nname = \"hello-1.0.tar.gz.sigstore.json\"\nformat = \"tar\"\nfrom = \"source:main\"\n\n[[artifact]]",
+            "an artifact in the way",
+            "the bundle of another artifact",
+        ),
+        ("name = \"hello\"", "name = \"-x\"", "not a usable name", "`.` and `-` not at the beginning"),
+        ("CFLAGS", "TZ", "belongs to the conditions", "`timezone`"),
+        ("\"10m\"", "\"10\"", "not a time limit", "90s"),
+        ("\"2GiB\"", "\"2G\"", "not an amount of memory", "512MiB"),
+        ("\"tar.gz\"", "\"rar\"", "unknown format", "tar.zst"),
+        ("run = [\"cp -r in all\"]", "run = \"cp\"", "wrong kind of value", ""),
+        ("run = [\"cp -r in all\"]\n", "", "a key is missing", "`run"),
+        ("[toolchain]", "[toolchain", "not readable as TOML", ""),
+    ];
+    for (from, to, title, rest) in table {
+        let text = told(from, to);
+        assert!(text.contains(title), "{to}: expected {title:?} in {text:?}");
+        assert!(text.contains(rest), "{to}: expected {rest:?} in {text:?}");
+        assert!(text.starts_with("selfsame.toml:"), "{to}: has a place: {text:?}");
+    }
+}
+
+#[test]
+fn names_leave_room_for_the_endings_of_file_names() {
+    let long = |n: usize| format!("name = \"{}\"", "x".repeat(n));
+    let artifact = "name = \"hello-1.0.tar.gz\"";
+    assert!(told(artifact, &long(201)).contains("it has 201 bytes: expected at most 200"));
+    assert!(recipe::parse("r", &GOOD.replacen(artifact, &long(200), 1)).is_ok());
+    assert!(told("name = \"hello\"", &long(200)).contains("name and version are too long"));
+}
+
+#[test]
+fn a_circle_of_steps_names_them() {
+    let text = GOOD.replacen("env = {", "inputs = { \"x\" = \"step:pack/all\" }\nenv = {", 1);
+    let told = recipe::parse("r", &text).unwrap_err().to_string();
+    assert!(told.contains("pack needs build needs pack"), "{told}");
+}
+
+#[test]
+fn everything_wrong_is_told_at_once() {
+    let text = GOOD.replacen("\"hello\"", "\"\"", 1).replacen("tar.gz\"\nfrom", "rar\"\nfrom", 1);
+    assert_eq!(recipe::parse("r", &text).unwrap_err().list.len(), 2);
+}
+
+#[test]
+fn no_recipe_text_panics() {
+    // Cut the good recipe at every byte, and flip every byte: an answer, never a panic.
+    for end in 0..GOOD.len() {
+        let _ = recipe::parse("r", &GOOD[..end]);
+        let mut bytes = GOOD.as_bytes().to_vec();
+        bytes[end] ^= 0x15;
+        if let Ok(text) = String::from_utf8(bytes) {
+            let _ = recipe::parse("r", &text);
+        }
+    }
+}
