@@ -1,0 +1,45 @@
+//! Which isolation a command really had: recorded in provenance, never assumed.
+
+use serde::{Deserialize, Serialize};
+
+/// The isolation that was applied.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Achieved {
+    /// Who set it up.
+    pub mode: Mode,
+    /// The kinds of namespaces that were new, as `/proc/self/ns` names them.
+    pub namespaces: Vec<String>,
+    /// How many CPUs the command could run on.
+    pub cpus: u32,
+    /// How the memory limit was kept.
+    pub memory: MemoryLimit,
+    /// Whether processes of other users (init) are hidden in `/proc`.
+    pub hidepid: bool,
+    /// Whether the command had a session keyring of its own (otherwise the kernel refuses keyrings altogether).
+    pub keyring: bool,
+    /// Whether the kernel refuses further user namespaces inside.
+    pub nested_namespaces_refused: bool,
+}
+
+/// Who set the sandbox up. What is seen inside is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// An ordinary user: the builder inside is this user outside.
+    Rootless,
+    /// A process with CAP_SYS_ADMIN and its like: the builder inside is an otherwise unused id outside
+    /// (0x7000_0000), so that nothing inside is the host's root, nor any of its users.
+    Privileged,
+}
+
+/// How the memory limit of a command is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryLimit {
+    /// There is none.
+    None,
+    /// Init adds up the resident memory of all processes every 20 ms and ends them when it is too much; a
+    /// process that allocates quickly may go above the limit for that long.
+    Watched,
+}

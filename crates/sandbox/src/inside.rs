@@ -1,0 +1,110 @@
+//! Inside the new namespaces: process 1, from the fork to its end.
+//!
+//! The code of this module and below runs in a copy of a process that may have had other threads: it allocates
+//! nothing, takes no lock and does not panic. It reads the [`Job`] and speaks to the caller in [`Message`]s.
+
+mod cpus;
+mod network;
+mod payload;
+mod root;
+mod text;
+mod watch;
+
+use crate::error::{At, Failure, Stage};
+use crate::job::Job;
+use crate::kernel::{self, Errno};
+use crate::message::Message;
+
+/// Process 1: sets up, runs, reaps, reports, ends.
+pub(crate) fn init(job: &Job) -> ! {
+    let socket = job.descriptors.socket;
+    match setup(job) {
+        // A caller that is gone cannot be told; its death ends this process anyway.
+        Err(failure) => drop(Message::Failed(failure).send(socket, None)),
+        Ok(payload) => watch::until_end(job, payload),
+    }
+    kernel::exit_now(0)
+}
+
+fn setup(job: &Job) -> Result<i32, Failure> {
+    kernel::umask(0);
+    keep_only_own_descriptors(job);
+    become_builder(job)?;
+    tie_to_caller(job)?;
+    let network = network::Network::begin(&job.network_stack)?;
+    let keyring = match kernel::new_session_keyring() {
+        Ok(()) => true,
+        // A kernel or container without keyrings: there is nothing to inherit, nothing to reach.
+        Err(Errno(libc::ENOSYS | libc::EPERM | libc::EACCES)) => false,
+        Err(errno) => return Err(errno).at(Stage::Privileges),
+    };
+    if job.descriptors.log >= 0 {
+        kernel::setsid().at(Stage::ParentDeath)?;
+    }
+    kernel::set_hostname(&job.hostname).at(Stage::Hostname)?;
+    kernel::set_domainname(b"(none)").at(Stage::Hostname)?;
+    let cpus = cpus::choose(job.cpus, job.first_cpu).at(Stage::Cpus)?;
+    let nested_refused = kernel::write_file(c"/proc/sys/user/max_user_namespaces", b"0").is_ok();
+    let root::Built { work, hidepid } = root::build(job, network)?;
+    kernel::drop_capabilities().at(Stage::Privileges)?;
+    kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;
+    let ready = Message::Ready { cpus: cpus as u64, hidepid, keyring, nested_refused };
+    ready.send(job.descriptors.socket, Some(work)).at(Stage::Supervise)?;
+    let payload = payload::start(job)?;
+    kernel::close_from(0, &[job.descriptors.socket]);
+    Ok(payload)
+}
+
+/// Only one namespace test: creates what a run needs, and runs nothing.
+pub(crate) fn probe(job: &Job) -> ! {
+    let result = become_builder(job)
+        .and_then(|()| tie_to_caller(job))
+        .and_then(|()| network::create())
+        .and_then(|()| root::probe());
+    let message = match result {
+        Ok(hidepid) => Message::Ready { cpus: 0, hidepid, keyring: false, nested_refused: false },
+        Err(failure) => Message::Failed(failure),
+    };
+    let _ = message.send(job.descriptors.socket, None);
+    kernel::exit_now(0)
+}
+
+/// The copies of other threads' descriptors (other runs' pipes among them) go first.
+fn keep_only_own_descriptors(job: &Job) {
+    let fd = |source: &crate::job::Source| match source {
+        crate::job::Source::Mount(fd) => *fd,
+        crate::job::Source::Path(_) => -1,
+    };
+    let own = job.descriptors;
+    let mut keep = [own.socket, own.log, own.caller, fd(&job.root), fd(&job.work), fd(&job.scratch)];
+    keep.sort_unstable();
+    kernel::close_from(3, &keep);
+}
+
+fn become_builder(job: &Job) -> Result<(), Failure> {
+    let ids = &job.ids;
+    if ids.mapped_by_caller {
+        let mut go = [0; 1];
+        let received = kernel::receive(job.descriptors.socket, &mut go, 0).at(Stage::MapIds)?;
+        if received.0 == 0 {
+            kernel::exit_now(1); // the caller gave up
+        }
+        kernel::become_user(ids.uid, ids.gid).at(Stage::Identity)?;
+    } else {
+        kernel::write_file(c"/proc/self/setgroups", b"deny").at(Stage::MapIds)?;
+        kernel::write_file(c"/proc/self/uid_map", &ids.uid_map).at_entry(Stage::MapIds, 1)?;
+        kernel::write_file(c"/proc/self/gid_map", &ids.gid_map).at_entry(Stage::MapIds, 2)?;
+    }
+    // This process is a copy of the caller's memory: the builder must not be able to look into it.
+    kernel::prctl(libc::PR_SET_DUMPABLE, 0, 0).at(Stage::Identity)
+}
+
+fn tie_to_caller(job: &Job) -> Result<(), Failure> {
+    kernel::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0).at(Stage::ParentDeath)?;
+    // It may have died before.
+    let mut caller = [libc::pollfd { fd: job.descriptors.caller, events: libc::POLLIN, revents: 0 }];
+    if kernel::poll(&mut caller, Some(0)).at(Stage::ParentDeath)? > 0 {
+        kernel::exit_now(1);
+    }
+    Ok(())
+}

@@ -1,0 +1,190 @@
+//! The root of the sandbox: from the caller's trees to the current directory.
+//!
+//! The trees are first attached somewhere in the old root ([`STAGE`]), where only their descriptors reach them;
+//! parts of them are then cloned onto a new file system in memory. That one goes on top of the old root, takes
+//! its place, and the old root with all in it is let go in one piece.
+
+use std::os::fd::RawFd;
+
+use super::network::Network;
+use super::text::Text;
+use crate::error::{At, Failure, Stage};
+use crate::job::{Job, Source};
+use crate::kernel::{self, Answer, Errno};
+use crate::layout::{DEVICES, Entry};
+
+/// Files of `/proc` that tell about the host or its keys to everybody.
+const MASKED_FILES: &[&std::ffi::CStr] =
+    &[c"proc/keys", c"proc/key-users", c"proc/sched_debug", c"proc/latency_stats"];
+/// Files of `/proc` that only the host's root may use: masked where the builder is that.
+const MASKED_ROOT_FILES: &[&std::ffi::CStr] =
+    &[c"proc/kcore", c"proc/kmsg", c"proc/sysrq-trigger", c"proc/timer_list"];
+/// Directories of `/proc` about the host's hardware.
+const MASKED_DIRS: &[&std::ffi::CStr] = &[c"proc/acpi", c"proc/scsi"];
+
+/// A directory of every host that nothing here uses. Not `/`: only the topmost of what is stacked there would be
+/// let go with the old root.
+const STAGE: &std::ffi::CStr = c"/proc/fs";
+
+const HIDDEN: u64 = kernel::READ_ONLY | kernel::NO_SUID | kernel::NO_DEV;
+
+/// What [`build`] leaves: the process stands in the build directory of the new root.
+pub(super) struct Built {
+    /// The build directory.
+    pub(super) work: RawFd,
+    pub(super) hidepid: bool,
+}
+
+pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
+    let toolchain = stage_tree(&job.root, HIDDEN).at(Stage::Toolchain)?;
+    let work = stage_tree(&job.work, HIDDEN).at(Stage::Inputs)?;
+    let scratch = stage_tree(&job.scratch, 0).at(Stage::Scratch)?;
+    let root = new_root().at(Stage::Root)?;
+
+    fill(job, toolchain)?;
+    if job.layout.etc {
+        let options = Text::new().push("lowerdir=etc:").push_fd(toolchain).push("/etc");
+        kernel::mount(c"overlay", c"etc", HIDDEN, options.as_c_str()).at(Stage::Etc)?;
+    }
+    for (index, (device, path)) in DEVICES.iter().enumerate() {
+        bind(libc::AT_FDCWD, device, root, path).at_entry(Stage::Device, index)?;
+    }
+    let quiet = kernel::NO_SUID | kernel::NO_EXEC;
+    kernel::mount(c"devpts", c"dev/pts", quiet, c"newinstance,ptmxmode=0666,mode=620")
+        .at(Stage::Terminals)?;
+    for (index, path) in job.layout.private.iter().enumerate() {
+        bind(root, path, root, path).at_entry(Stage::Private, index)?;
+    }
+    let hidepid = processes(root, job.ids.root_outside)?;
+    await_scratch(job)?;
+    let options = Text::new()
+        .push("userxattr,volatile,lowerdir=")
+        .push_fd(work)
+        .push(",upperdir=")
+        .push_fd(scratch)
+        .push("/upper,workdir=")
+        .push_fd(scratch)
+        .push("/work");
+    let flags = kernel::NO_SUID | kernel::NO_DEV;
+    kernel::mount(c"overlay", &job.layout.build, flags, options.as_c_str()).at(Stage::Build)?;
+    let build = kernel::open_at(root, &job.layout.build, libc::O_PATH | libc::O_DIRECTORY, 0)
+        .at_entry(Stage::Build, 1)?;
+
+    kernel::mount_attributes(root, c"", kernel::READ_ONLY, false).at(Stage::ReadOnly)?;
+    network.join()?;
+    kernel::pivot_here().at(Stage::Pivot)?;
+    kernel::enter_dir(build).at_entry(Stage::Pivot, 1)?;
+    Ok(Built { work: build, hidepid })
+}
+
+/// The caller prepares the scratch directory while this process works, and then says so.
+fn await_scratch(job: &Job) -> Result<(), Failure> {
+    let mut go = [0; 1];
+    if kernel::receive(job.descriptors.socket, &mut go, 0).at(Stage::Scratch)?.0 == 0 {
+        kernel::exit_now(1); // the caller gave up
+    }
+    Ok(())
+}
+
+/// Attaches a tree in the old root and returns its descriptor.
+fn stage_tree(source: &Source, attributes: u64) -> Answer<RawFd> {
+    let mount = match source {
+        Source::Path(path) => kernel::clone_mount(libc::AT_FDCWD, path)?,
+        Source::Mount(mount) => *mount,
+    };
+    if attributes != 0 {
+        kernel::mount_attributes(mount, c"", attributes, false)?;
+    }
+    kernel::attach(mount, libc::AT_FDCWD, STAGE)?;
+    Ok(mount)
+}
+
+/// A file system in memory, on top of everything; it becomes the current directory.
+fn new_root() -> Answer<RawFd> {
+    let root = kernel::new_mount(c"tmpfs", &[(c"mode", c"0755")], kernel::NO_SUID | kernel::NO_DEV)?;
+    kernel::attach(root, libc::AT_FDCWD, c"/")?;
+    kernel::enter_dir(root)?;
+    Ok(root)
+}
+
+fn fill(job: &Job, toolchain: RawFd) -> Result<(), Failure> {
+    let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
+    for (index, entry) in job.layout.entries.iter().enumerate() {
+        match entry {
+            Entry::Dir(path, mode) => kernel::make_dir(path, *mode),
+            Entry::BindDir(path) => kernel::make_dir(path, 0o755),
+            Entry::Link(path, target) => kernel::make_link(target, path),
+            Entry::BindFile(path) => kernel::make_file(path, 0o444),
+            Entry::File(path, content) if content.is_empty() => kernel::make_file(path, 0o644),
+            Entry::File(path, content) => {
+                kernel::open_at(libc::AT_FDCWD, path, create, 0o644).and_then(|file| {
+                    let written = kernel::write_all(file, content);
+                    kernel::close(file);
+                    written
+                })
+            }
+        }
+        .at_entry(Stage::Skeleton, index)?;
+    }
+    // Last and backwards: what is made in a directory changes its time.
+    for (index, entry) in job.layout.entries.iter().enumerate().rev() {
+        kernel::set_time(entry.path(), job.time).at_entry(Stage::Skeleton, index)?;
+    }
+    kernel::set_time(c".", job.time).at(Stage::Skeleton)?;
+    for (index, entry) in job.layout.entries.iter().enumerate() {
+        if let Entry::BindDir(path) | Entry::BindFile(path) = entry {
+            bind(toolchain, path, libc::AT_FDCWD, path).at_entry(Stage::Bind, index)?;
+        }
+    }
+    Ok(())
+}
+
+/// Mounts what is at `from` also at `to`.
+fn bind(dir: RawFd, from: &std::ffi::CStr, to_dir: RawFd, to: &std::ffi::CStr) -> Answer<()> {
+    let mount = kernel::clone_mount(dir, from)?;
+    let attached = kernel::attach(mount, to_dir, to);
+    kernel::close(mount);
+    attached
+}
+
+/// Mounts `/proc` and takes away what tells about the host. Says whether other users' processes are hidden.
+fn processes(root: RawFd, root_outside: bool) -> Result<bool, Failure> {
+    let hidepid = mount_proc()?;
+    let sys = kernel::clone_mount(root, c"proc/sys").at(Stage::Mask)?;
+    kernel::mount_attributes(sys, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
+    kernel::attach(sys, root, c"proc/sys").at(Stage::Mask)?;
+    let extra = if root_outside { MASKED_ROOT_FILES } else { &[] };
+    for (masks, with) in [(MASKED_FILES, c"dev/null"), (extra, c"dev/null"), (MASKED_DIRS, c"run")] {
+        for path in masks {
+            if kernel::exists(path) {
+                bind(root, with, root, path).at(Stage::Mask)?;
+            }
+        }
+    }
+    Ok(hidepid)
+}
+
+fn mount_proc() -> Result<bool, Failure> {
+    let flags = kernel::NO_SUID | kernel::NO_DEV | kernel::NO_EXEC;
+    match kernel::mount(c"proc", c"proc", flags, c"hidepid=2") {
+        Ok(()) => Ok(true),
+        Err(Errno(libc::EINVAL)) => {
+            kernel::mount(c"proc", c"proc", flags, c"").at(Stage::Proc)?;
+            Ok(false)
+        }
+        Err(errno) => Err(errno).at(Stage::Proc),
+    }
+}
+
+/// The parts of [`build`] that hosts refuse, without any tree.
+pub(super) fn probe() -> Result<bool, Failure> {
+    new_root().at(Stage::Root)?;
+    for (index, dir) in [c"proc", c"lower", c"upper", c"work", c"build"].into_iter().enumerate() {
+        kernel::make_dir(dir, 0o755).at_entry(Stage::Skeleton, index)?;
+    }
+    let hidepid = mount_proc()?;
+    let options = c"userxattr,lowerdir=lower,upperdir=upper,workdir=work";
+    kernel::mount(c"overlay", c"build", 0, options).at(Stage::Build)?;
+    kernel::pivot_here().at(Stage::Pivot)?;
+    Ok(hidepid)
+}

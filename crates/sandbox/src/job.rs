@@ -1,0 +1,184 @@
+//! Everything init needs, made before the fork: afterwards nothing can be allocated.
+
+use std::collections::BTreeMap;
+use std::ffi::{CString, c_char, c_void};
+use std::os::fd::RawFd;
+use std::ptr;
+
+use model::Conditions;
+
+use crate::layout::Layout;
+use crate::{SandboxError, kernel};
+
+/// The host id of the builder in privileged mode: just above the range that container managers hand out, and
+/// used by nothing.
+pub(crate) const UNUSED_ID: u32 = 0x7000_0000;
+
+/// A tree of the caller.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// To be opened by init (rootless).
+    Path(CString),
+    /// A detached mount that the caller has made (privileged: init could not reach the path any more).
+    Mount(RawFd),
+}
+
+/// The ids of the builder.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    /// Inside.
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// The lines of `uid_map` and `gid_map`.
+    pub(crate) uid_map: Vec<u8>,
+    pub(crate) gid_map: Vec<u8>,
+    /// Whether the caller writes the maps (else init does).
+    pub(crate) mapped_by_caller: bool,
+    /// Whether the builder is the host's root outside (a root without capabilities).
+    pub(crate) root_outside: bool,
+}
+
+impl Ids {
+    pub(crate) fn new(uid: u32, gid: u32, privileged: bool) -> Self {
+        let (own_uid, own_gid) = if privileged { (UNUSED_ID, UNUSED_ID) } else { kernel::own_ids() };
+        Self {
+            uid,
+            gid,
+            uid_map: format!("{uid} {own_uid} 1\n").into_bytes(),
+            gid_map: format!("{gid} {own_gid} 1\n").into_bytes(),
+            mapped_by_caller: privileged,
+            root_outside: own_uid == 0,
+        }
+    }
+}
+
+/// The descriptors that init inherits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Descriptors {
+    /// To the caller.
+    pub(crate) socket: RawFd,
+    /// The log's writing end; -1 for a terminal.
+    pub(crate) log: RawFd,
+    /// Readable when the caller is dead.
+    pub(crate) caller: RawFd,
+}
+
+/// What init has to set up, and then run.
+pub(crate) struct Job {
+    pub(crate) ids: Ids,
+    pub(crate) root: Source,
+    pub(crate) work: Source,
+    pub(crate) scratch: Source,
+    pub(crate) layout: Layout,
+    /// Modification time of everything made new.
+    pub(crate) time: i64,
+    pub(crate) hostname: Vec<u8>,
+    pub(crate) umask: u32,
+    pub(crate) cpus: usize,
+    /// Where to begin to take CPUs, so that concurrent steps take different ones.
+    pub(crate) first_cpu: usize,
+    pub(crate) memory: Option<u64>,
+    pub(crate) command: Command,
+    pub(crate) descriptors: Descriptors,
+    /// Of the command's process until it executes.
+    pub(crate) stack: Stack,
+    /// Of the network's helper.
+    pub(crate) network_stack: Stack,
+}
+
+/// The program as `execve` wants it.
+pub(crate) struct Command {
+    /// Paths to try, in order.
+    pub(crate) programs: Vec<CString>,
+    argv: Vec<*const c_char>,
+    envp: Vec<*const c_char>,
+    /// Owners of what the two arrays point at: arguments, then environment.
+    strings: Vec<CString>,
+}
+
+impl Command {
+    pub(crate) fn new(arguments: &[String], env: &BTreeMap<String, String>) -> Result<Self, SandboxError> {
+        let text = |what, text: &str| {
+            CString::new(text).map_err(|_| SandboxError::Invalid {
+                what,
+                expected: "text without a nul byte",
+                found: text.escape_debug().to_string(),
+            })
+        };
+        let program = arguments.first().filter(|program| !program.is_empty()).ok_or_else(|| {
+            SandboxError::Invalid { what: "the command", expected: "a program", found: arguments.join(" ") }
+        })?;
+        let programs = if program.contains('/') {
+            vec![text("the command", program)?]
+        } else {
+            let path = env.get("PATH").map_or("", String::as_str);
+            path.split(':')
+                .filter(|dir| dir.starts_with('/'))
+                .map(|dir| text("the command", &format!("{}/{program}", dir.trim_end_matches('/'))))
+                .collect::<Result<_, _>>()?
+        };
+        let mut strings = Vec::with_capacity(arguments.len() + env.len());
+        for argument in arguments {
+            strings.push(text("an argument", argument)?);
+        }
+        for (name, value) in env {
+            if name.is_empty() || name.contains('=') {
+                return Err(SandboxError::Invalid {
+                    what: "the environment",
+                    expected: "a name without `=`",
+                    found: name.clone(),
+                });
+            }
+            strings.push(text("the environment", &format!("{name}={value}"))?);
+        }
+        let array = |strings: &[CString]| -> Vec<*const c_char> {
+            strings.iter().map(|string| string.as_ptr()).chain([ptr::null()]).collect()
+        };
+        let (first, second) = strings.split_at(arguments.len());
+        Ok(Self { programs, argv: array(first), envp: array(second), strings })
+    }
+
+    /// The program as it was asked for.
+    pub(crate) fn name(&self) -> String {
+        self.strings.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+
+    /// Null-terminated; valid as long as `self`.
+    pub(crate) fn argv(&self) -> *const *const c_char {
+        self.argv.as_ptr()
+    }
+
+    /// Null-terminated; valid as long as `self`.
+    pub(crate) fn envp(&self) -> *const *const c_char {
+        self.envp.as_ptr()
+    }
+}
+
+/// Memory for a process that shares init's.
+pub(crate) struct Stack(Vec<u128>);
+
+impl Stack {
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(4096)) // 64 KiB, 16-byte aligned
+    }
+
+    /// One past the highest address.
+    pub(crate) fn end(&self) -> *mut c_void {
+        self.0.as_ptr().cast_mut().wrapping_add(self.0.capacity()).cast()
+    }
+}
+
+/// A C string of a path of the caller.
+pub(crate) fn path_text(path: &std::path::Path) -> Result<CString, SandboxError> {
+    use std::os::unix::ffi::OsStrExt;
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| SandboxError::Invalid {
+        what: "a path",
+        expected: "a path without a nul byte",
+        found: path.display().to_string(),
+    })
+}
+
+/// Host name as the kernel takes it.
+pub(crate) fn hostname(conditions: &Conditions) -> Vec<u8> {
+    conditions.hostname.clone().into_bytes()
+}

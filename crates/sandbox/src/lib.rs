@@ -1,0 +1,47 @@
+//! Runs one command under conditions, and observes it.
+//!
+//! [`run`] gives a command a world of its own: a toolchain tree as its read-only root, an overlay of its inputs
+//! as its build directory, private `/tmp` and home, a minimal `/dev` and `/proc`, only the loopback interface, no
+//! capability, no descriptor and no variable of the caller, and the [`model::Conditions`] as host name, user,
+//! umask, CPU count. What it wrote is in the build directory of the [`Outcome`]; when `run` returns, every
+//! process of it is dead. It works the same, and shows the same, for an ordinary user and for root.
+//!
+//! What this crate is not: it knows no store, no recipe and no cache; it does not decide what is declared. It
+//! never runs a command less sealed than asked: a host that refuses gets [`SandboxError::Refused`] with the cause
+//! and the command that fixes it.
+//!
+//! The processes: the caller forks *init*, which is process 1 of the new namespaces (module `inside`), builds the
+//! root, starts the command as process 3 and waits (process 2 makes the network meanwhile). The death of init is the death of everything in the
+//! sandbox; init dies with its caller, on a time-out, on [`Cancel`], and when the command has ended.
+//!
+//! It alone in the workspace holds `unsafe`: module `kernel` (system calls), and the three places that fork,
+//! share memory and execute.
+//!
+//! Seam: a seccomp filter goes into `inside::payload`, directly before the exec (no_new_privs is set by then);
+//! its notify descriptor travels to the caller in a [`message`] as the build directory's does, and the
+//! caller's loop in `supervise` polls it. Varied conditions are further fields of the `job`.
+
+mod accounts;
+mod achieved;
+mod cancel;
+mod error;
+mod idmap;
+mod inside;
+mod job;
+mod kernel;
+mod layout;
+mod message;
+mod probe;
+mod refusal;
+mod run;
+mod scratch;
+mod spec;
+mod supervise;
+
+pub use achieved::{Achieved, MemoryLimit, Mode};
+pub use cancel::Cancel;
+pub use error::{SandboxError, Stage};
+pub use probe::{Support, probe};
+pub use run::run;
+pub use scratch::remove_scratch;
+pub use spec::{Exit, Io, Outcome, Spec, Usage};

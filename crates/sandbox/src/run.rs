@@ -1,0 +1,222 @@
+//! Running a command: from the specification to the fork.
+
+#![allow(unsafe_code, reason = "forks init, and takes ownership of descriptors that were just made")]
+
+use std::fs;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::Path;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::error::Stage;
+use crate::job::{Command, Descriptors, Ids, Job, Source, Stack, UNUSED_ID, hostname, path_text};
+use crate::kernel::{self, Errno};
+use crate::layout::{self, Layout};
+use crate::supervise::{Child, Supervision};
+use crate::{Io, Mode, Outcome, SandboxError, Spec, idmap, inside, refusal};
+
+/// The namespaces of a sandbox, as `/proc/self/ns` names them.
+pub(crate) const NAMESPACES: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
+/// All of them but the network's, which init makes beside its other work (`inside::network`).
+const NAMESPACE_FLAGS: i32 = libc::CLONE_NEWCGROUP
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWUSER
+    | libc::CLONE_NEWUTS;
+
+/// Concurrent runs begin at different CPUs.
+static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs a command, and returns when all of its processes are dead.
+///
+/// Only init may live a moment longer, alone, to let go of its mounts: a file system that holds `work` or
+/// `scratch` may be busy for that long. It becomes a zombie that later runs reap.
+///
+/// May be called from several threads at once. It waits for its child by descriptor only, sends no SIGCHLD, and
+/// does not change the process.
+///
+/// # Errors
+/// When the command could not be started; see [`SandboxError`]. A command that ran has an [`crate::Exit`].
+pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
+    let started = Instant::now();
+    let Spec { root, work, scratch, arguments, env, conditions, timeout, memory, io, cancel } = spec;
+    layout::check(conditions)?;
+    let mode = mode();
+    let privileged = mode == Mode::Privileged;
+    let command = Command::new(arguments, env)?;
+    let layout = Layout::plan(root, conditions)?;
+    for dir in [root, work, scratch] {
+        let failed =
+            |source| SandboxError::Path { attempt: "use as a directory", path: dir.to_owned(), source };
+        if !fs::metadata(dir).map_err(failed)?.is_dir() {
+            return Err(failed(std::io::ErrorKind::NotADirectory.into()));
+        }
+    }
+
+    let mounts = if privileged {
+        vec![idmap::mount_as_builder(root)?, idmap::mount_as_builder(work)?, idmap::mount(scratch)?]
+    } else {
+        Vec::new()
+    };
+    let source = |index: usize, path: &Path| match mounts.get(index) {
+        Some(mount) => Ok(Source::Mount(mount.as_raw_fd())),
+        None => path_text(path).map(Source::Path),
+    };
+    let channels = Channels::new(matches!(io, Io::Log { .. }), privileged)?;
+    let cpus = usize::try_from(conditions.cpus).unwrap_or(usize::MAX);
+    let job = Job {
+        ids: Ids::new(conditions.uid, conditions.gid, privileged),
+        root: source(0, root)?,
+        work: source(1, work)?,
+        scratch: source(2, scratch)?,
+        layout,
+        time: conditions.source_date_epoch.0,
+        hostname: hostname(conditions),
+        umask: conditions.umask,
+        cpus,
+        first_cpu: NEXT_CPU.fetch_add(1, Ordering::Relaxed).wrapping_mul(cpus),
+        memory,
+        command,
+        descriptors: channels.inherited(),
+        stack: Stack::new(),
+        network_stack: Stack::new(),
+    };
+    let child = start(&job, inside::init)?;
+    drop(mounts);
+    let Channels { socket, socket_inside, log, log_inside, .. } = channels;
+    drop((socket_inside, log_inside));
+    map_ids(&job, child.pid(), socket.as_raw_fd())?;
+    // While init fills the root.
+    prepare_scratch(scratch, privileged, job.time)?;
+    // An init that is gone has left a message that says why.
+    let _ = kernel::send(socket.as_raw_fd(), b"!", None);
+    let supervision =
+        Supervision { job: &job, child, socket, log, mode, started, timeout, cancel, work, scratch };
+    supervision.until_end(io)
+}
+
+/// Forks init, and maps its ids where the caller must do that.
+pub(crate) fn start(job: &Job, main: fn(&Job) -> !) -> Result<Child, SandboxError> {
+    // The caller's signal handlers must not run in the child.
+    let before = kernel::block_signals();
+    // SAFETY: `main` is written for this: it uses `kernel` only, and neither allocates nor locks.
+    let forked = match unsafe { kernel::fork_into(NAMESPACE_FLAGS as u64) } {
+        Ok(None) => main(job),
+        other => other,
+    };
+    kernel::set_signal_mask(before);
+    match forked {
+        Ok(Some((pid, pidfd))) => {
+            // SAFETY: the descriptor is new and nobody else has it.
+            let child = Child::new(pid, unsafe { OwnedFd::from_raw_fd(pidfd) });
+            Ok(child)
+        }
+        Ok(None) => Err(SandboxError::Vanished), // `main` does not return
+        Err(errno) => Err(refusal::setup(Stage::Clone, String::new(), errno.0)),
+    }
+}
+
+/// Writes the id maps of init and lets it go on (privileged mode).
+pub(crate) fn map_ids(job: &Job, pid: i32, socket: RawFd) -> Result<(), SandboxError> {
+    if !job.ids.mapped_by_caller {
+        return Ok(());
+    }
+    let write = |name: &str, line: &[u8]| {
+        fs::write(format!("/proc/{pid}/{name}"), line).map_err(|source| {
+            refusal::setup(Stage::MapIds, name.to_owned(), source.raw_os_error().unwrap_or(libc::EIO))
+        })
+    };
+    write("uid_map", &job.ids.uid_map)?;
+    write("gid_map", &job.ids.gid_map)?;
+    kernel::send(socket, b"!", None).map_err(|errno| refusal::setup(Stage::MapIds, String::new(), errno.0))
+}
+
+/// Which mode this process can use: decided by capabilities, not by the user id, and by whether the builder's
+/// id exists in this user namespace at all.
+pub(crate) fn mode() -> Mode {
+    const CHOWN: u32 = 0;
+    const DAC_OVERRIDE: u32 = 1;
+    const SETGID: u32 = 6;
+    const SETUID: u32 = 7;
+    const SYS_ADMIN: u32 = 21;
+    let capable = [CHOWN, DAC_OVERRIDE, SETGID, SETUID, SYS_ADMIN].into_iter().all(kernel::has_capability);
+    // A process stays in its user namespace, and that one's map is written once.
+    static MAPPED: OnceLock<bool> = OnceLock::new();
+    let mapped = || {
+        ["/proc/self/uid_map", "/proc/self/gid_map"].iter().all(|map| {
+            fs::read_to_string(map).unwrap_or_default().lines().any(|line| {
+                let mut numbers = line.split_whitespace().map(|number| number.parse().unwrap_or(0_u64));
+                let (first, _, count) = (numbers.next(), numbers.next(), numbers.next());
+                matches!((first, count), (Some(first), Some(count))
+                    if (first..first + count).contains(&u64::from(UNUSED_ID)))
+            })
+        })
+    };
+    if capable && *MAPPED.get_or_init(mapped) { Mode::Privileged } else { Mode::Rootless }
+}
+
+/// Makes the overlay's two directories.
+fn prepare_scratch(scratch: &Path, privileged: bool, time: i64) -> Result<(), SandboxError> {
+    if privileged {
+        // It may be closed to all but its owner; the overlay goes through it as the builder.
+        let failed = |source| SandboxError::Path { attempt: "prepare", path: scratch.to_owned(), source };
+        chown(scratch, Some(UNUSED_ID), Some(UNUSED_ID)).map_err(failed)?;
+    }
+    for name in ["upper", "work"] {
+        let path = scratch.join(name);
+        let failed = |source| SandboxError::Path { attempt: "prepare", path: path.clone(), source };
+        fs::create_dir(&path).map_err(failed)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(failed)?;
+        if privileged {
+            chown(&path, Some(UNUSED_ID), Some(UNUSED_ID)).map_err(failed)?;
+        }
+        // The upper directory's time is the build directory's.
+        kernel::set_time(&path_text(&path)?, time).map_err(|errno| failed(errno.into()))?;
+    }
+    Ok(())
+}
+
+/// The descriptors between the caller and init: each end owned until it is given up.
+pub(crate) struct Channels {
+    pub(crate) socket: OwnedFd,
+    pub(crate) socket_inside: OwnedFd,
+    pub(crate) log: Option<OwnedFd>,
+    pub(crate) log_inside: Option<OwnedFd>,
+    caller: OwnedFd,
+}
+
+impl Channels {
+    pub(crate) fn new(log: bool, privileged: bool) -> Result<Self, SandboxError> {
+        let failed = |errno: Errno| refusal::setup(Stage::Prepare, String::new(), errno.0);
+        // SAFETY: each descriptor is new and nobody else has it.
+        let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
+        let (socket, socket_inside) =
+            kernel::message_pair().map(|(a, b)| (own(a), own(b))).map_err(failed)?;
+        let caller = kernel::pidfd_open(std::process::id()).map(own).map_err(failed)?;
+        let (log, log_inside) = if log {
+            let (reader, writer) = kernel::pipe().map(|(a, b)| (own(a), own(b))).map_err(failed)?;
+            kernel::set_nonblocking(reader.as_raw_fd()).map_err(failed)?;
+            if privileged {
+                // So that the builder may open /dev/stdout.
+                std::os::unix::fs::fchown(&writer, Some(UNUSED_ID), Some(UNUSED_ID)).map_err(|source| {
+                    SandboxError::Path { attempt: "give the builder", path: "the log".into(), source }
+                })?;
+            }
+            (Some(reader), Some(writer))
+        } else {
+            (None, None)
+        };
+        Ok(Self { socket, socket_inside, log, log_inside, caller })
+    }
+
+    pub(crate) fn inherited(&self) -> Descriptors {
+        Descriptors {
+            socket: self.socket_inside.as_raw_fd(),
+            log: self.log_inside.as_ref().map_or(-1, AsRawFd::as_raw_fd),
+            caller: self.caller.as_raw_fd(),
+        }
+    }
+}

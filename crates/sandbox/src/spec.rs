@@ -1,0 +1,100 @@
+//! What to run, and what came of it.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::time::Duration;
+
+use model::Conditions;
+use serde::{Deserialize, Serialize};
+
+use crate::{Achieved, Cancel};
+
+/// One command and its world.
+///
+/// The trees `root` and `work` must belong to the caller's effective user (materialised by it): their owner is
+/// the builder inside. Files of `work` should have modes 0644 or 0755 and its directories 0755, so that the
+/// builder may change its copies; on disk they are never written to.
+pub struct Spec<'a> {
+    /// The toolchain: becomes `/`, read-only. It need not hold mount points, `/etc/passwd` or device files.
+    pub root: &'a Path,
+    /// The inputs: lower layer of the overlay at `conditions.build_path`.
+    pub work: &'a Path,
+    /// A private, empty directory on disk for what the command writes to the build directory. The caller deletes
+    /// it, with [`crate::remove_scratch`], after it has let go of [`Outcome::work`].
+    pub scratch: &'a Path,
+    /// The program and its arguments. A program without a slash is looked for in `env`'s `PATH`.
+    pub arguments: &'a [String],
+    /// The whole environment; nothing else is inherited.
+    pub env: &'a BTreeMap<String, String>,
+    /// What the command sees of its world.
+    pub conditions: &'a Conditions,
+    /// Wall-clock limit.
+    pub timeout: Option<Duration>,
+    /// Limit of the resident memory of all processes together, and of their files in memory, in bytes.
+    pub memory: Option<u64>,
+    /// Where its input and output go.
+    pub io: Io<'a>,
+    /// Kills everything at once when raised.
+    pub cancel: &'a Cancel,
+}
+
+/// Standard input, output and error of the command.
+pub enum Io<'a> {
+    /// Input is `/dev/null`; output and error are one pipe whose bytes go to `sink` in the order written.
+    Log {
+        /// Called on the thread of [`crate::run`] with each piece of the log.
+        sink: &'a mut dyn FnMut(&[u8]),
+    },
+    /// The caller's own descriptors 0, 1 and 2; where 0 is a terminal, the command is its foreground job.
+    Terminal,
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exit {
+    /// It exited with this code.
+    Code(i32),
+    /// A signal ended it.
+    Signal(i32),
+    /// It took longer than [`Spec::timeout`] and was killed.
+    TimedOut,
+    /// Its processes needed more than [`Spec::memory`] and were killed (best effort: see [`crate::MemoryLimit`]).
+    OutOfMemory,
+    /// [`Cancel`] was raised, and it was killed.
+    Cancelled,
+}
+
+/// What came of a command. Every process of it is dead.
+#[derive(Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub exit: Exit,
+    /// The build directory as the command left it: an `O_PATH` directory, for `openat` and its like.
+    ///
+    /// To list it, open `"."` relative to it. It lives as long as this descriptor, and reads `work` and
+    /// `scratch` on disk.
+    pub work: OwnedFd,
+    /// What it used.
+    pub usage: Usage,
+    /// Which isolation was really applied.
+    pub achieved: Achieved,
+    /// Whether processes were still there when the command ended (they were killed).
+    pub survivors_killed: bool,
+}
+
+/// What a command and its processes used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// CPU time in user space.
+    pub user: Duration,
+    /// CPU time in the kernel.
+    pub system: Duration,
+    /// Wall-clock time from the call of [`crate::run`] to the end.
+    pub wall: Duration,
+    /// The greatest resident size of one process, in bytes.
+    ///
+    /// Never less than the caller's own private memory: the kernel counts the fork before the exec.
+    pub max_rss: u64,
+}
