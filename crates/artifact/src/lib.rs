@@ -1,0 +1,26 @@
+//! Artifacts: one file per format, written canonically.
+//!
+//! [`pack`] turns members, one time and a prefix into bytes that depend on nothing else: not on the machine, its
+//! cores or its clock, not on the order of the members nor on how their contents arrive. The rules are *packer
+//! format 1*, specified byte by byte in `docs/formats/archives.md` and kept for ever; [`encoder`] names them and
+//! the compressor's version, for provenance.
+//!
+//! This crate is bytes in, bytes out. It is not allowed the network, the clock, the environment, files or
+//! unordered maps (see `clippy.toml` beside `Cargo.toml`); contents come through [`Contents`], which the caller
+//! implements over its store. Threads exist in one place, `pipeline`, that answers in order.
+//!
+//! Read in this order: a [`Member`] is what goes in, `listing` puts members in canonical order, `format` has one file
+//! for each format and the table of them, `deflate` and `pipeline` serve the compressed ones.
+
+mod member;
+
+mod listing;
+
+mod deflate;
+mod pipeline;
+
+mod format;
+mod pack;
+
+pub use member::{Contents, Member};
+pub use pack::{Encoder, Options, PackError, encoder, pack, pack_on};

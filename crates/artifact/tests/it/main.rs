@@ -1,0 +1,9 @@
+//! Packing as a user of the crate sees it, read back by programs that share no code with it.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops where it fails")]
+
+mod golden;
+mod hostile;
+mod invariance;
+mod readers;
+mod sample;
