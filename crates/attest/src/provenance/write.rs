@@ -1,0 +1,192 @@
+//! From a record to a statement.
+
+use std::collections::BTreeMap;
+
+use model::recipe::Format;
+use model::recipe::Locator;
+use model::sbom::public_url;
+use model::statement::{
+    BuildDefinition, Provenance, ResourceDescriptor, RunDetails, RunMetadata, SLSA_PROVENANCE, Statement,
+};
+use model::{Digest, Purl};
+use serde_json::{Value, json};
+
+use super::{BUILD_TYPE, BuildRecord, SubjectRecord, TextFile, Worktree};
+use crate::dsse::base64;
+
+/// Media type of a directory's encoding, whose SHA-256 is the digest of a tree.
+pub(super) const TREE: &str = "application/vnd.selfsame.tree+protobuf";
+const ACTION: &str = "application/vnd.selfsame.action+protobuf";
+const LOG: &str = "text/plain";
+const OBSERVATION: &str = "application/vnd.selfsame.observation+json";
+
+/// The statement of a build. The same record gives the same statement.
+#[must_use]
+pub fn build(record: &BuildRecord) -> Statement {
+    let provenance = Provenance {
+        build_definition: BuildDefinition {
+            build_type: BUILD_TYPE.into(),
+            external_parameters: external(record),
+            internal_parameters: json!({
+                "conditions": record.conditions,
+                "host": record.host,
+                "limits": record.limits,
+                "requester": record.requester,
+                "sandbox": record.sandbox,
+                "cachedSteps": record.steps.iter().filter(|s| s.cached).map(|s| &s.name).collect::<Vec<_>>(),
+            }),
+            resolved_dependencies: dependencies(record),
+        },
+        run_details: RunDetails {
+            builder: record.builder.clone(),
+            metadata: RunMetadata {
+                invocation_id: record.invocation_id.clone(),
+                started_on: record.started.to_string(),
+                finished_on: record.finished.to_string(),
+            },
+            byproducts: byproducts(record),
+        },
+    };
+    let predicate = serde_json::to_value(&provenance).expect("strings, maps and values are JSON");
+    Statement::new(subjects(&record.subjects), SLSA_PROVENANCE, predicate)
+}
+
+/// Artifacts as the subjects of a statement.
+#[must_use]
+pub fn subjects(artifacts: &[SubjectRecord]) -> Vec<ResourceDescriptor> {
+    let one = |s: &SubjectRecord| {
+        let media_type = if s.format == Format::Dir { TREE } else { "" };
+        descriptor(&s.name, s.digest, media_type)
+            .with("format", s.format.as_str())
+            .with("encoder", s.encoder.as_str())
+    };
+    artifacts.iter().map(one).collect()
+}
+
+fn external(record: &BuildRecord) -> Value {
+    let mut sources = serde_json::Map::new();
+    for (name, tree) in &record.worktrees {
+        let mut value = json!({ "kind": "worktree", "path": tree.path, "dirty": tree.dirty });
+        if let Some(url) = &tree.url {
+            value["repository"] = json!(public_url(url));
+        }
+        sources.insert(name.clone(), value);
+    }
+    for (name, source) in &record.locked.sources {
+        let kind = match source.origin {
+            Locator::Git { .. } => "git",
+            Locator::Url { .. } => "url",
+            Locator::Package { .. } => "package",
+        };
+        sources.insert(name.clone(), json!({ "kind": kind, "locator": source.origin.to_string() }));
+    }
+    json!({
+        "name": record.name,
+        "version": record.version,
+        "recipe": record.recipe.path,
+        "lock": record.lock.path,
+        "requested": record.requested,
+        "sources": sources,
+    })
+}
+
+fn dependencies(record: &BuildRecord) -> Vec<ResourceDescriptor> {
+    let mut list = vec![text("recipe", &record.recipe), text("lock", &record.lock)];
+    for (name, tree) in &record.worktrees {
+        list.push(worktree(name, tree));
+    }
+    for (name, source) in &record.locked.sources {
+        let mut entry = descriptor(&format!("source/{name}"), source.tree, TREE).with("kind", "source");
+        entry.uri = source.origin.to_string();
+        if let Locator::Git { commit, .. } = &source.origin {
+            entry.digest.insert("gitCommit".into(), commit.clone());
+        }
+        list.push(entry);
+        for file in &source.files {
+            let mut entry = descriptor(&format!("source/{name}/{}", file.path), file.digest, "")
+                .with("kind", "source-file");
+            entry.uri = source.origin.to_string();
+            if let Some((algorithm, hex)) = file.registry_hash.as_ref().and_then(|h| h.split_once(':')) {
+                entry.digest.entry(algorithm.to_ascii_lowercase()).or_insert_with(|| hex.to_owned());
+            }
+            list.push(entry);
+        }
+    }
+    let toolchain = &record.locked.toolchain;
+    list.push(descriptor("toolchain", toolchain.tree, TREE).with("kind", "toolchain"));
+    for package in &toolchain.packages {
+        let mut entry =
+            descriptor(&format!("toolchain/{}", package.name), package.digest, "").with("kind", "package");
+        entry.uri = Purl::debian(&package.name, &package.version, &package.arch, &toolchain.suite)
+            .map_or_else(|_| package.path.clone(), |purl| purl.to_string());
+        list.push(entry);
+    }
+    for step in &record.steps {
+        list.push(descriptor(&format!("action/{}", step.name), step.action, ACTION).with("kind", "action"));
+    }
+    list
+}
+
+fn worktree(name: &str, tree: &Worktree) -> ResourceDescriptor {
+    let mut entry = descriptor(&format!("source/{name}"), tree.tree, TREE).with("kind", "worktree");
+    if let Some(commit) = &tree.commit {
+        // A dirty tree is not what its commit names, so it does not have the commit as a digest.
+        if tree.dirty.is_empty() {
+            entry.digest.insert("gitCommit".into(), commit.clone());
+        }
+        entry.annotations.insert("commit".into(), json!(commit));
+        if let Some(url) = &tree.url {
+            entry.uri = format!("git+{}@{commit}", public_url(url));
+        }
+    }
+    entry
+}
+
+fn byproducts(record: &BuildRecord) -> Vec<ResourceDescriptor> {
+    let mut list = Vec::new();
+    for step in &record.steps {
+        if let Some(log) = step.log {
+            list.push(descriptor(&format!("log/{}", step.name), log, LOG).with("kind", "log"));
+        }
+        if let Some(seen) = step.observation {
+            list.push(
+                descriptor(&format!("observation/{}", step.name), seen, OBSERVATION)
+                    .with("kind", "observation"),
+            );
+        }
+    }
+    for sbom in &record.sboms {
+        list.push(
+            descriptor(&format!("sbom/{}", sbom.name), sbom.digest, &sbom.media_type).with("kind", "sbom"),
+        );
+    }
+    list
+}
+
+fn text(kind: &str, file: &TextFile) -> ResourceDescriptor {
+    let bytes = file.text.as_bytes();
+    let mut entry = descriptor(kind, Digest::of(bytes), "application/toml").with("kind", kind);
+    entry.content = base64(bytes);
+    entry
+}
+
+fn descriptor(name: &str, digest: Digest, media_type: &str) -> ResourceDescriptor {
+    ResourceDescriptor {
+        name: name.to_owned(),
+        digest: BTreeMap::from([("sha256".to_owned(), digest.hex())]),
+        media_type: media_type.to_owned(),
+        annotations: BTreeMap::from([("size".to_owned(), json!(digest.size))]),
+        ..ResourceDescriptor::default()
+    }
+}
+
+trait With {
+    fn with(self, key: &str, value: &str) -> Self;
+}
+
+impl With for ResourceDescriptor {
+    fn with(mut self, key: &str, value: &str) -> Self {
+        self.annotations.insert(key.to_owned(), json!(value));
+        self
+    }
+}

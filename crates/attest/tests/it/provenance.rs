@@ -1,0 +1,95 @@
+//! What a bundle says is enough to build again, and it cannot contradict itself.
+
+use attest::provenance::{BUILD_TYPE, ReadError, build, read};
+use model::statement::{SLSA_PROVENANCE, Statement};
+use serde_json::{Value, json};
+
+use crate::{example, golden};
+
+#[test]
+fn the_record_comes_back_from_the_signed_bytes() {
+    let record = example::record();
+    let bytes = build(&record).to_json();
+    let statement: Statement = serde_json::from_slice(&bytes).unwrap();
+    assert_eq!(statement.to_json(), bytes);
+    assert_eq!(read(&statement).unwrap(), record);
+}
+
+#[test]
+fn golden_bytes() {
+    let bytes = build(&example::record()).to_json();
+    golden::check("zlib.provenance.json", &bytes, include_str!("../golden/zlib.provenance.json"));
+}
+
+#[test]
+fn credentials_in_a_clone_s_url_are_not_published() {
+    let mut record = example::record();
+    record.worktrees.get_mut("clean").unwrap().url = Some("https://me:s3cret@example.org/us.git".into());
+    let statement = build(&record);
+    assert_eq!(statement, build(&example::record()));
+}
+
+#[test]
+fn its_fields_are_where_the_specification_puts_them() {
+    let statement: Value = serde_json::from_slice(&build(&example::record()).to_json()).unwrap();
+    let at = |pointer: &str| statement.pointer(pointer).unwrap_or(&Value::Null).clone();
+    assert_eq!(at("/_type"), "https://in-toto.io/Statement/v1");
+    assert_eq!(at("/predicateType"), SLSA_PROVENANCE);
+    assert_eq!(at("/subject/0/name"), "zlib.tar.gz");
+    assert_eq!(at("/predicate/buildDefinition/buildType"), BUILD_TYPE);
+    assert_eq!(
+        at("/predicate/buildDefinition/externalParameters/sources/dirty/dirty"),
+        json!(["a.c", "b c.h"])
+    );
+    assert_eq!(at("/predicate/runDetails/builder/id"), "https://selfsame.dev/builder/local/v1");
+    assert_eq!(at("/predicate/runDetails/metadata/startedOn"), "2027-01-15T08:00:00Z");
+    let inputs = at("/predicate/buildDefinition/resolvedDependencies");
+    let named = |name: &str| inputs.as_array().unwrap().iter().find(|d| d["name"] == name).unwrap().clone();
+    assert_eq!(
+        named("toolchain/g++")["uri"],
+        "pkg:deb/debian/g%2B%2B@1:2.36-9%2Bdeb12u8?arch=amd64&distro=bookworm"
+    );
+    assert_eq!(named("source/clean")["digest"]["gitCommit"], "cd".repeat(20));
+    assert_eq!(named("source/clean")["uri"], format!("git+https://example.org/us.git@{}", "cd".repeat(20)));
+    assert_eq!(named("source/dirty")["digest"].get("gitCommit"), None);
+    assert_eq!(named("source/zlib/zlib_1.3.orig.tar.gz")["digest"]["sha512"], "ab".repeat(64));
+    // Every dependency has a name that no other has, and lower-case digests.
+    let mut names: Vec<_> = inputs.as_array().unwrap().iter().map(|d| d["name"].to_string()).collect();
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 10] = [
+        ("content of recipe", |s| s["resolvedDependencies"][0]["content"] = json!("AAAA")),
+        ("content of lock", |s| s["resolvedDependencies"][1]["content"] = json!("AAAA")),
+        ("recipe: content", |s| s["resolvedDependencies"][0]["content"] = json!("?")),
+        ("source/data", |s| entry(s, "source/data")["digest"]["sha256"] = json!("0".repeat(64))),
+        ("toolchain/make", |s| entry(s, "toolchain/make")["digest"]["sha256"] = json!("0".repeat(64))),
+        ("missing", |s| entry(s, "toolchain")["name"] = json!("other")),
+        ("pkg:deb", |s| s["externalParameters"]["sources"]["zlib"]["locator"] = json!("pkg:deb/debian/x@1")),
+        ("unknown field", |s| s["externalParameters"]["more"] = json!(1)),
+        ("twice", |s| entry(s, "toolchain/make")["name"] = json!("toolchain/g++")),
+        ("build type", |s| s["buildType"] = json!("https://example.org/other")),
+    ];
+    for (expected, change) in cases {
+        let mut statement = build(&example::record());
+        change(&mut statement.predicate["buildDefinition"]);
+        let error = read(&statement).unwrap_err();
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        let text = format!("{error}: {cause}");
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+    let mut statement = build(&example::record());
+    statement.predicate_type = "https://example.org/other".into();
+    assert!(matches!(read(&statement), Err(ReadError::PredicateType { .. })));
+}
+
+fn entry<'a>(definition: &'a mut Value, name: &str) -> &'a mut Value {
+    let list = definition["resolvedDependencies"].as_array_mut().unwrap();
+    list.iter_mut().find(|d| d["name"] == name).unwrap()
+}
