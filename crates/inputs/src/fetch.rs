@@ -1,0 +1,172 @@
+//! From a lock to a store that holds all of it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use model::event::{Outcome, Unit};
+use model::lock::Lock;
+use model::recipe::Locator;
+use model::recipe::Recipe;
+use model::{Digest, Event, RelPath};
+use store::Store;
+
+use crate::http::Client;
+use crate::toolchain::debian::{ASSEMBLER, Archive, Deb, assemble, bases};
+use crate::{Context, InputError, confirm, source};
+
+/// Makes sure that the store holds the toolchain's tree and every source's tree, whole.
+///
+/// What is there, and was seen made of what the lock says ([`crate::confirmed`]), is not brought again. What is not comes
+/// from its locator, checked against the lock while it does; then it is unpacked, and must give exactly the locked tree.
+/// `recipe` tells the mirror, if it names one; otherwise the host's
+/// configuration does.
+///
+/// # Errors
+/// If something is gone, is not what the lock says, or gives another tree.
+pub fn fetch(cx: &Context<'_>, lock: &Lock, recipe: Option<&Recipe>) -> Result<(), InputError> {
+    let client = Client::new(cx.host);
+    let whole = |tree: &Digest| cx.store.missing(tree).map(|m| m.is_empty());
+    if !confirm::toolchain(cx.store, &lock.toolchain) || !whole(&lock.toolchain.tree)? {
+        toolchain(cx, &client, lock, recipe)?;
+    }
+    for (name, locked) in &lock.sources {
+        if confirm::source(cx.store, locked) && whole(&locked.tree)? {
+            continue;
+        }
+        let found = source::fetch(cx, &client, name, locked, recipe, &lock.toolchain)
+            .map_err(|e| InputError::Source { name: name.clone(), cause: Box::new(e) })?;
+        if found != locked.tree {
+            return Err(InputError::Tree { what: format!("source `{name}`"), expected: locked.tree, found });
+        }
+        confirm::remember(cx.store, locked)?;
+    }
+    Ok(())
+}
+
+fn toolchain(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    lock: &Lock,
+    recipe: Option<&Recipe>,
+) -> Result<(), InputError> {
+    let locked = &lock.toolchain;
+    if locked.assembler != ASSEMBLER {
+        return Err(InputError::Mismatch {
+            what: "the version of the rules that make the toolchain's tree".into(),
+            expected: format!("assembler {}", locked.assembler),
+            found: format!("assembler {ASSEMBLER} in this version of selfsame"),
+            advice: "run `selfsame lock`, or use the version of selfsame that wrote the lock",
+        });
+    }
+    let items: Vec<Item> = locked
+        .packages
+        .iter()
+        .map(|p| Item { name: p.name.clone(), path: p.path.clone(), digest: p.digest })
+        .collect();
+    if items.iter().any(|i| !cx.store.contains(&i.digest)) {
+        let mirror = recipe.map(|r| &r.toolchain);
+        let bases = bases(cx, mirror, &locked.suite, &locked.components, locked.snapshot.as_deref())?;
+        packages(cx, client, &Archive::at(bases), &items)?;
+    }
+    let debs: Vec<Deb> = items.into_iter().map(|i| Deb { name: i.name, digest: i.digest }).collect();
+    let found = assemble(cx, &debs)?.tree;
+    if found != locked.tree {
+        return Err(InputError::Tree { what: "the toolchain".into(), expected: locked.tree, found });
+    }
+    Ok(())
+}
+
+/// What [`fetch`] would have to bring, one name each: packages and files that are not in the store and whose trees are
+/// not either, or were not seen made of them. Empty: nothing.
+#[must_use]
+pub fn need(lock: &Lock, store: &Store) -> Vec<String> {
+    let whole = |tree: &Digest| store.missing(tree).is_ok_and(|m| m.is_empty());
+    let mut list = Vec::new();
+    if !confirm::toolchain(store, &lock.toolchain) || !whole(&lock.toolchain.tree) {
+        let packages = lock.toolchain.packages.iter().filter(|p| !store.contains(&p.digest));
+        list.extend(packages.map(|p| format!("package {} {}", p.name, p.version)));
+    }
+    for (name, source) in &lock.sources {
+        if confirm::source(store, source) && whole(&source.tree) {
+            continue;
+        }
+        match &source.origin {
+            Locator::Git { .. } => list.push(format!("source {name}: {}", source.origin)),
+            _ => {
+                let files = source.files.iter().filter(|f| !store.contains(&f.digest));
+                list.extend(files.map(|f| format!("source {name}: {}", f.path)));
+            }
+        }
+    }
+    list
+}
+
+/// A package to bring.
+pub(crate) struct Item {
+    pub name: String,
+    /// Place in the archive.
+    pub path: String,
+    pub digest: Digest,
+}
+
+/// Brings the packages that the store does not hold, several at a time.
+pub(crate) fn packages(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    archive: &Archive,
+    items: &[Item],
+) -> Result<(), InputError> {
+    let wanted: Vec<&Item> = items.iter().filter(|i| !cx.store.contains(&i.digest)).collect();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let (stage, name) = ("fetch", "toolchain");
+    let total = wanted.iter().map(|i| i.digest.size).sum();
+    (cx.events)(Event::Started { stage, name: name.into(), total: Some(total), unit: Unit::Bytes });
+    let start = Instant::now();
+    let next = AtomicUsize::new(0);
+    let done = AtomicU64::new(0);
+    let errors: Mutex<BTreeMap<usize, InputError>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..cx.host.connections.clamp(1, wanted.len()) {
+            scope.spawn(|| {
+                loop {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(item) = wanted.get(nth) else { break };
+                    let counted = AtomicU64::new(0);
+                    let progress = |now: u64| {
+                        let before = counted.swap(now, Ordering::Relaxed);
+                        // A transfer that begins anew counts from nothing.
+                        let done = if now >= before {
+                            done.fetch_add(now - before, Ordering::Relaxed) + (now - before)
+                        } else {
+                            done.fetch_sub(before - now, Ordering::Relaxed).saturating_sub(before - now)
+                        };
+                        (cx.events)(Event::Advanced { stage, name: name.into(), done });
+                    };
+                    let brought = item
+                        .path
+                        .parse::<RelPath>()
+                        .map_err(|e| {
+                            let reason = e.to_string();
+                            crate::DebianError::Index { url: item.path.clone(), reason }.into()
+                        })
+                        .and_then(|path| archive.bring(cx, client, &[&path], &item.digest, &progress));
+                    if let Err(error) = brought {
+                        errors.lock().expect("no thread panics while it holds the errors").insert(nth, error);
+                        next.store(wanted.len(), Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    let errors = errors.into_inner().expect("no thread panics while it holds the errors");
+    let failed = errors.into_values().next();
+    let outcome = if failed.is_none() { Outcome::Done } else { Outcome::Failed };
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let detail = format!("{} packages", wanted.len());
+    (cx.events)(Event::Finished { stage, name: name.into(), outcome, detail, millis });
+    failed.map_or(Ok(()), Err)
+}

@@ -1,0 +1,419 @@
+//! Bytes from a URL: with limits, retries and resumption.
+//!
+//! `http`, `https` and `file` URLs. A transfer that breaks is continued where it broke (`Range` with `If-Range`), and
+//! tried again after connection errors, 5xx and 429 on a fixed schedule; an attempt that made progress starts the
+//! schedule over, but not for ever. Nothing is decoded on the way, so a hash is that of the bytes as served.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use model::{Digest, RelPath};
+use store::{BlobWriter, Store, StoreError};
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+
+use crate::Host;
+
+/// However much progress they make, there are no more attempts than this for one download: a server that gives one byte
+/// at a time is not waited for.
+const ATTEMPTS: usize = 100;
+
+/// Why a URL gave no bytes.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// Not a URL that can be read.
+    #[error("`{url}`: {reason}")]
+    Url {
+        /// The URL.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// 404 or 410, or no such file.
+    #[error("{url} is not there (404)")]
+    NotFound {
+        /// The URL.
+        url: String,
+    },
+    /// Another refusal.
+    #[error("{url} answers {status}")]
+    Status {
+        /// The URL.
+        url: String,
+        /// HTTP status.
+        status: u16,
+    },
+    /// The connection failed, again and again.
+    #[error("{url} could not be read in {attempts} attempts")]
+    Transport {
+        /// The URL.
+        url: String,
+        /// How often it was tried.
+        attempts: usize,
+        /// The last failure.
+        #[source]
+        cause: Box<ureq::Error>,
+    },
+    /// More bytes than are wanted.
+    #[error("{url} is larger than the {limit} bytes expected of it")]
+    TooLarge {
+        /// The URL.
+        url: String,
+        /// How many bytes are wanted at most.
+        limit: u64,
+    },
+    /// A file could not be read.
+    #[error("{path}", path = .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An HTTP client as the host is configured. Connections are kept and shared between threads.
+pub(crate) struct Client<'a> {
+    host: &'a Host,
+    agents: Mutex<BTreeMap<Option<String>, Agent>>,
+    roots: Mutex<Option<RootCerts>>,
+}
+
+/// Takes what a transfer brings.
+trait Sink {
+    /// Begins anew: what came so far is not part of what comes now.
+    fn restart(&mut self) -> Result<(), HttpError>;
+    fn take(&mut self, bytes: &[u8]) -> Result<(), HttpError>;
+}
+
+struct Memory(Vec<u8>);
+
+impl Sink for Memory {
+    fn restart(&mut self) -> Result<(), HttpError> {
+        self.0.clear();
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), HttpError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+struct Blob<'a> {
+    store: &'a Store,
+    writer: BlobWriter,
+    done: u64,
+    progress: &'a dyn Fn(u64),
+}
+
+impl Sink for Blob<'_> {
+    fn restart(&mut self) -> Result<(), HttpError> {
+        self.writer = self.store.writer()?;
+        self.done = 0;
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), HttpError> {
+        self.writer.write_all(bytes).map_err(|e| StoreError::io("write", self.store.dir(), e))?;
+        self.done += bytes.len() as u64;
+        (self.progress)(self.done);
+        Ok(())
+    }
+}
+
+enum Attempt {
+    Whole,
+    /// Broke, or the server asks to come back; may be tried again.
+    Broken(ureq::Error),
+}
+
+impl<'a> Client<'a> {
+    pub(crate) fn new(host: &'a Host) -> Self {
+        Self { host, agents: Mutex::default(), roots: Mutex::default() }
+    }
+
+    /// The bytes at `url`, at most `limit` of them.
+    pub(crate) fn get(&self, url: &str, accept: Option<&str>, limit: u64) -> Result<Vec<u8>, HttpError> {
+        let mut sink = Memory(Vec::new());
+        self.transfer(url, accept, limit, &mut sink)?;
+        Ok(sink.0)
+    }
+
+    /// Brings `url` into the store, at most `limit` bytes; `progress` hears how many have come. The caller checks the
+    /// digest: a wrong one costs only a blob that nothing refers to.
+    pub(crate) fn download(
+        &self,
+        url: &str,
+        limit: u64,
+        store: &Store,
+        progress: &dyn Fn(u64),
+    ) -> Result<Digest, HttpError> {
+        let mut sink = Blob { store, writer: store.writer()?, done: 0, progress };
+        self.transfer(url, None, limit, &mut sink)?;
+        Ok(sink.writer.finish()?)
+    }
+
+    fn transfer(
+        &self,
+        url: &str,
+        accept: Option<&str>,
+        limit: u64,
+        sink: &mut dyn Sink,
+    ) -> Result<(), HttpError> {
+        if let Some(path) = url.strip_prefix("file://") {
+            return read_file(url, path, limit, sink);
+        }
+        if !url.starts_with("http://") && !url.starts_with("https://") {
+            let reason = "expected a URL that begins with http://, https:// or file://".to_owned();
+            return Err(HttpError::Url { url: url.to_owned(), reason });
+        }
+        let mut state = Resume { validator: None, done: 0 };
+        let mut waits = self.host.retry.iter();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let before = state.done;
+            let cause = match self.attempt(url, accept, limit, &mut state, sink)? {
+                Attempt::Whole => return Ok(()),
+                Attempt::Broken(cause) => cause,
+            };
+            if state.done > before {
+                waits = self.host.retry.iter();
+            }
+            match (waits.next().filter(|_| attempts < ATTEMPTS), cause) {
+                (Some(wait), _) => std::thread::sleep(*wait),
+                (None, ureq::Error::StatusCode(status)) => {
+                    return Err(HttpError::Status { url: url.to_owned(), status });
+                }
+                (None, cause) => {
+                    let cause = Box::new(cause);
+                    return Err(HttpError::Transport { url: url.to_owned(), attempts, cause });
+                }
+            }
+        }
+    }
+
+    fn attempt(
+        &self,
+        url: &str,
+        accept: Option<&str>,
+        limit: u64,
+        state: &mut Resume,
+        sink: &mut dyn Sink,
+    ) -> Result<Attempt, HttpError> {
+        let mut request = self.agent(url)?.get(url);
+        if let Some(accept) = accept {
+            request = request.header("Accept", accept);
+        }
+        if let (1.., Some(validator)) = (state.done, &state.validator) {
+            request = request.header("Range", format!("bytes={}-", state.done)).header("If-Range", validator);
+        } else if state.done > 0 {
+            // Without a validator, the rest might be of another file.
+            state.done = 0;
+            sink.restart()?;
+        }
+        let response = match request.call() {
+            Ok(response) => response,
+            Err(ureq::Error::BadUri(reason)) => {
+                return Err(HttpError::Url { url: url.to_owned(), reason });
+            }
+            Err(cause) => return Ok(Attempt::Broken(cause)),
+        };
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        match response.status().as_u16() {
+            200 => {
+                if state.done > 0 {
+                    state.done = 0;
+                    sink.restart()?;
+                }
+                // A weak validator cannot prove that two ranges are of the same bytes (RFC 9110, 13.1.5).
+                let strong = header("etag").filter(|tag| !tag.starts_with("W/"));
+                state.validator = strong.or_else(|| header("last-modified"));
+            }
+            206 if header("content-range")
+                .is_some_and(|r| r.starts_with(&format!("bytes {}-", state.done))) => {}
+            206 | 416 => {
+                state.validator = None;
+                return Ok(Attempt::Broken(ureq::Error::StatusCode(response.status().as_u16())));
+            }
+            404 | 410 => return Err(HttpError::NotFound { url: url.to_owned() }),
+            status @ (408 | 429 | 500..=599) => return Ok(Attempt::Broken(ureq::Error::StatusCode(status))),
+            status => return Err(HttpError::Status { url: url.to_owned(), status }),
+        }
+        let announced = header("content-length").and_then(|v| v.parse::<u64>().ok());
+        let expected = match announced.map(|n| state.done.checked_add(n)) {
+            None => None,
+            Some(Some(whole)) => Some(whole),
+            Some(None) => return Err(HttpError::TooLarge { url: url.to_owned(), limit }),
+        };
+        let mut body = response.into_body().into_reader();
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match body.read(&mut buffer) {
+                Ok(0) if expected.is_none_or(|n| n == state.done) => return Ok(Attempt::Whole),
+                Ok(0) => {
+                    let cause = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+                    return Ok(Attempt::Broken(ureq::Error::Io(cause)));
+                }
+                Ok(count) => {
+                    state.done += count as u64;
+                    if state.done > limit {
+                        return Err(HttpError::TooLarge { url: url.to_owned(), limit });
+                    }
+                    sink.take(&buffer[..count])?;
+                }
+                Err(cause) => return Ok(Attempt::Broken(ureq::Error::Io(cause))),
+            }
+        }
+    }
+
+    fn agent(&self, url: &str) -> Result<Agent, HttpError> {
+        let proxy = self.host.proxies.of(url).map(str::to_owned);
+        let mut agents = self.agents.lock().expect("no thread panics while it holds the agents");
+        if let Some(agent) = agents.get(&proxy) {
+            return Ok(agent.clone());
+        }
+        let tls = TlsConfig::builder()
+            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .root_certs(self.roots()?)
+            .build();
+        let through = match &proxy {
+            None => None,
+            Some(text) => Some(
+                ureq::Proxy::new(text)
+                    .map_err(|e| HttpError::Url { url: text.clone(), reason: format!("as a proxy: {e}") })?,
+            ),
+        };
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .user_agent(concat!("selfsame/", env!("CARGO_PKG_VERSION")))
+            .accept_encoding("identity")
+            .max_redirects(10)
+            .max_idle_connections_per_host(self.host.connections)
+            .timeout_connect(Some(Duration::from_secs(30)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_per_read(Some(Duration::from_secs(60)))
+            .tls_config(tls)
+            .proxy(through)
+            .build()
+            .new_agent();
+        agents.insert(proxy, agent.clone());
+        Ok(agent)
+    }
+
+    /// The host's certificate authorities, so that a site's own are trusted too.
+    fn roots(&self) -> Result<RootCerts, HttpError> {
+        let mut roots = self.roots.lock().expect("no thread panics while it holds the certificates");
+        if let Some(roots) = &*roots {
+            return Ok(roots.clone());
+        }
+        let mut list: Vec<Certificate<'static>> = Vec::new();
+        for path in &self.host.roots {
+            let pem = std::fs::read(path).map_err(|cause| HttpError::File { path: path.clone(), cause })?;
+            for item in ureq::tls::parse_pem(&pem).flatten() {
+                if let PemItem::Certificate(certificate) = item {
+                    list.push(certificate);
+                }
+            }
+        }
+        let made = RootCerts::new_with_certs(&list);
+        *roots = Some(made.clone());
+        Ok(made)
+    }
+}
+
+struct Resume {
+    /// A strong entity tag or a date, by which the server can tell that the file is still the same.
+    validator: Option<String>,
+    done: u64,
+}
+
+fn read_file(url: &str, path: &str, limit: u64, sink: &mut dyn Sink) -> Result<(), HttpError> {
+    let path = PathBuf::from(percent_decode(path));
+    let fail = |cause: std::io::Error| match cause.kind() {
+        std::io::ErrorKind::NotFound => HttpError::NotFound { url: url.to_owned() },
+        _ => HttpError::File { path: path.clone(), cause },
+    };
+    let mut file = std::fs::File::open(&path).map_err(fail)?;
+    let mut buffer = vec![0; 128 * 1024];
+    let mut done = 0;
+    loop {
+        let count = file.read(&mut buffer).map_err(fail)?;
+        if count == 0 {
+            return Ok(());
+        }
+        done += count as u64;
+        if done > limit {
+            return Err(HttpError::TooLarge { url: url.to_owned(), limit });
+        }
+        sink.take(&buffer[..count])?;
+    }
+}
+
+/// Undoes `%XX`; what is no such sequence stays.
+pub(crate) fn percent_decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = bytes.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok());
+        match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            Some(byte) if bytes[at] == b'%' => {
+                out.push(byte);
+                at += 3;
+            }
+            _ => {
+                out.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// `base` and `path` joined by one slash; what may not stand in a URL's path is escaped.
+pub(crate) fn join(base: &str, path: &RelPath) -> String {
+    let mut url = format!("{}/", base.trim_end_matches('/'));
+    for byte in path.as_str().bytes() {
+        match byte {
+            b'A'..=b'Z'
+            | b'a'..=b'z'
+            | b'0'..=b'9'
+            | b'/'
+            | b'-'
+            | b'.'
+            | b'_'
+            | b'~'
+            | b'+'
+            | b':'
+            | b'@'
+            | b'='
+            | b',' => url.push(char::from(byte)),
+            _ => url.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_escaped_and_read_back() {
+        let path: RelPath = "pool/a b/x%y+1~2.deb".parse().unwrap();
+        let url = join("http://127.0.0.1/debian/", &path);
+        assert_eq!(url, "http://127.0.0.1/debian/pool/a%20b/x%25y+1~2.deb");
+        assert_eq!(percent_decode(&url), "http://127.0.0.1/debian/pool/a b/x%y+1~2.deb");
+        assert_eq!(percent_decode("100%"), "100%");
+    }
+}

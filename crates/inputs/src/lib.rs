@@ -1,0 +1,61 @@
+//! Lock time: the only crate that reaches out for inputs.
+//!
+//! What it does: [`lock`] resolves a recipe's toolchain and sources, brings every byte of them into the store and
+//! writes down what came; [`fetch`] brings locked inputs again, checked against the lock; [`worktree`] reads the
+//! git work tree as it stands. What it forbids itself: building. No byte that it brings is ever run: packages are
+//! unpacked, their maintainer scripts are read and not executed, and of the host only `git` and, to learn where a
+//! registry lives, the ecosystems' own clients are started.
+//!
+//! No registry's address stands in this crate: they come from the host's own client configuration ([`Host`]) or
+//! from the recipe.
+
+mod confirm;
+mod deb822;
+mod error;
+mod fetch;
+mod lock;
+
+mod host;
+mod http;
+
+mod archive;
+mod calendar;
+mod git;
+mod source;
+mod toolchain;
+
+pub use archive::ArchiveError;
+pub use confirm::confirmed;
+pub use error::InputError;
+pub use fetch::{fetch, need};
+pub use git::GitError;
+pub use host::{AptSource, Host, HostError, Proxies};
+pub use http::HttpError;
+pub use lock::lock;
+pub use source::git::commit;
+pub use source::registry::RegistryError;
+pub use source::worktree::{WorkTree, worktree};
+pub use toolchain::debian::{ASSEMBLER, DebianError, Version};
+
+/// What every function of this crate works with.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// Where everything goes.
+    pub store: &'a store::Store,
+    /// The folder of the recipe; relative paths of the recipe start here.
+    pub recipe_dir: &'a std::path::Path,
+    /// Hears what happens.
+    pub events: model::event::Listener<'a>,
+    /// What the host's own client configuration says.
+    pub host: &'a Host,
+}
+
+impl Context<'_> {
+    fn note(&self, text: impl Into<String>) {
+        (self.events)(model::Event::Note { text: text.into() });
+    }
+
+    fn warn(&self, text: impl Into<String>, advice: Option<String>) {
+        (self.events)(model::Event::Warning { text: text.into(), advice });
+    }
+}

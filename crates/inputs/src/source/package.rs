@@ -1,0 +1,188 @@
+//! A registry's source package, by purl: located by its registry, checked against the registry's own hash, unpacked.
+
+use model::lock::{LockedFile, LockedSource};
+use model::recipe::Locator;
+use model::recipe::Toolchain;
+use model::tree::{Node, Tree};
+use model::{Digest, Purl, RelPath, Timestamp};
+
+use super::registry::{self, Check, Located, Remote};
+use super::{FILE_LIMIT, download};
+use crate::http::Client;
+use crate::toolchain::debian;
+use crate::{Context, InputError, archive};
+
+pub(super) fn lock(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    name: &str,
+    purl: &Purl,
+    toolchain: Option<&Toolchain>,
+    suite: &str,
+) -> Result<LockedSource, InputError> {
+    let located = registry::locate(cx, client, purl, toolchain, suite)?;
+    let mut files = Vec::new();
+    for remote in &located.files {
+        let digest = bring(cx, client, name, remote, None)?;
+        files.push(LockedFile { path: remote.path.clone(), digest, registry_hash: remote.check.other() });
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    let (tree, epoch) = unpack(cx, purl, &files)?;
+    let licence = match located.licence {
+        Some(licence) => Some(licence),
+        None => declared(cx, purl, &tree)?,
+    };
+    Ok(LockedSource { origin: Locator::Package { purl: purl.clone() }, licence, epoch, tree, files })
+}
+
+/// Brings the locked files, from wherever the registry has them now, and unpacks them.
+pub(super) fn fetch(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    name: &str,
+    purl: &Purl,
+    files: &[LockedFile],
+    toolchain: Option<&Toolchain>,
+    suite: &str,
+) -> Result<Digest, InputError> {
+    if files.iter().any(|f| !cx.store.contains(&f.digest)) {
+        let Located { files: remotes, .. } = registry::relocate(cx, client, purl, files, toolchain, suite)?;
+        for file in files.iter().filter(|f| !cx.store.contains(&f.digest)) {
+            let remote = remotes.iter().find(|r| r.path == file.path).ok_or_else(|| {
+                registry::RegistryError::Gone { purl: purl.to_string(), path: file.path.clone() }
+            })?;
+            bring(cx, client, name, remote, Some(&file.digest))?;
+        }
+    }
+    Ok(unpack(cx, purl, files)?.0)
+}
+
+/// Brings one file and checks the registry's hash, and the lock's.
+fn bring(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    name: &str,
+    remote: &Remote,
+    locked: Option<&Digest>,
+) -> Result<Digest, InputError> {
+    let advice = "the registry serves another file than it announces: do not use it before you know why";
+    let limit = locked.map_or(remote.size.unwrap_or(FILE_LIMIT), |d| d.size).max(1);
+    let found = download(cx, client, name, &remote.url, limit)?;
+    let (expected, actual) = match &remote.check {
+        Check::Sha256(sha256) => (sha256.hex(), found.sha256.hex()),
+        Check::Sha512(hex) => (hex.clone(), registry::sha512(cx, &found)?),
+    };
+    let mismatch = |expected: String, found: String| InputError::Mismatch {
+        what: remote.url.clone(),
+        expected,
+        found,
+        advice,
+    };
+    if expected != actual {
+        let word = remote.check.algorithm();
+        return Err(mismatch(format!("{word}:{expected}"), format!("{word}:{actual}")));
+    }
+    match locked {
+        Some(locked) if *locked != found => Err(mismatch(locked.to_string(), found.to_string())),
+        _ => Ok(found),
+    }
+}
+
+fn unpack(cx: &Context<'_>, purl: &Purl, files: &[LockedFile]) -> Result<(Digest, Timestamp), InputError> {
+    if purl.kind() == "deb" {
+        return source_package(cx, files);
+    }
+    let mut made = None;
+    for file in files {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        // cargo's path ends in `download`; what it names is always a .crate.
+        let name = if purl.kind() == "cargo" { "source.crate" } else { name };
+        let unpacked = archive::unpack(cx.store, cx.store.open_blob(&file.digest)?, name, 1)?;
+        made = Some((unpacked.tree, unpacked.newest));
+    }
+    made.ok_or_else(|| {
+        registry::RegistryError::Gone { purl: purl.to_string(), path: "any file".into() }.into()
+    })
+}
+
+/// A Debian source package: the upstream archives, with `debian/` of the Debian one over them.
+///
+/// Patches of `debian/patches` are not applied, and the `.diff.gz` of format 1.0 becomes the file `debian.diff`: how they
+/// are applied is a matter of the build's own `patch` or `quilt`, which the toolchain locks.
+fn source_package(cx: &Context<'_>, files: &[LockedFile]) -> Result<(Digest, Timestamp), InputError> {
+    let mut tree = Tree::default();
+    let mut epoch = Timestamp(0);
+    let name = |f: &LockedFile| f.path.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_debian = |n: &str| n.contains(".debian.tar.");
+    let has_debian = files.iter().any(|f| is_debian(&name(f)));
+    let place = |cause| archive::ArchiveError::Place { member: "debian".into(), cause };
+    let debian: RelPath = "debian".parse().expect("it is a path");
+    for file in files {
+        let name = name(file);
+        if name.ends_with(".dsc") || name.ends_with(".asc") || name.ends_with(".sig") {
+            continue;
+        }
+        if name.ends_with(".diff.gz") {
+            let bytes = archive::decompress(&cx.store.read(&file.digest)?, 1 << 30)?;
+            let digest = cx.store.put(&bytes)?;
+            let path = "debian.diff".parse().expect("it is a path");
+            tree.replace(&path, Node::File { digest, executable: false }).map_err(place)?;
+            continue;
+        }
+        let strip = u32::from(!is_debian(&name));
+        let unpacked = archive::unpack(cx.store, cx.store.open_blob(&file.digest)?, &name, strip)?;
+        epoch = epoch.max(unpacked.newest);
+        // NAME_VERSION.orig-COMPONENT.tar.xz goes into a folder of that name.
+        let component =
+            name.split_once(".orig-").and_then(|(_, rest)| rest.split_once(".tar.")).map(|(c, _)| c);
+        let below: RelPath = component.and_then(|c| c.parse().ok()).unwrap_or_default();
+        for (path, node) in cx.store.walk(&unpacked.tree)? {
+            if strip == 1 && has_debian && component.is_none() && path.is_within(&debian) {
+                continue;
+            }
+            let path = below.join(&path);
+            match node {
+                Node::Directory(_) => tree.make_directory(&path).map_err(place)?,
+                node => tree.replace(&path, node).map_err(place)?,
+            }
+        }
+    }
+    let finished = tree.finish();
+    cx.store.put_tree(&finished)?;
+    Ok((finished.root, epoch))
+}
+
+/// The licence expression that the package itself declares.
+fn declared(cx: &Context<'_>, purl: &Purl, tree: &Digest) -> Result<Option<String>, InputError> {
+    let read = |path: &str| -> Result<Option<String>, InputError> {
+        let path = path.parse().expect("it is a path");
+        match cx.store.lookup(tree, &path)? {
+            Some(Node::File { digest, .. }) if digest.size < 16 << 20 => {
+                Ok(Some(String::from_utf8_lossy(&cx.store.read(&digest)?).into_owned()))
+            }
+            _ => Ok(None),
+        }
+    };
+    let string = |value: Option<&str>| value.map(str::to_owned);
+    Ok(match purl.kind() {
+        "cargo" => read("Cargo.toml")?
+            .and_then(|t| t.parse::<toml::Table>().ok())
+            // `MIT/Apache-2.0` is how it was written before expressions.
+            .and_then(|t| Some(t.get("package")?.get("license")?.as_str()?.replace('/', " OR "))),
+        "npm" => read("package.json")?
+            .and_then(|t| serde_json::from_str::<serde_json::Value>(&t).ok())
+            .and_then(|v| {
+                string(
+                    v.get("license")?
+                        .as_str()
+                        .filter(|l| !l.starts_with("SEE LICENSE") && *l != "UNLICENSED"),
+                )
+            }),
+        "pypi" => read("PKG-INFO")?.and_then(|t| {
+            let header = t.split("\n\n").next().unwrap_or_default();
+            string(header.lines().find_map(|l| l.strip_prefix("License-Expression:")).map(str::trim))
+        }),
+        "deb" => read("debian/copyright")?.and_then(|t| debian::licence(&t)),
+        _ => None,
+    })
+}

@@ -1,0 +1,341 @@
+//! The git work tree around a recipe: its tracked files, as they stand.
+//!
+//! Content is what the files hold now, not what was committed: modified files are in, and reported; untracked ones are
+//! not in, and reported; deleted ones are absent, and reported. Submodules are their checked-out tracked files.
+//!
+//! What git says is clean may still not be what was committed: an index can tell git not to look at a file, and filters
+//! and line-end conversion have other bytes in the work tree than in the commit. So the id that git would give each
+//! file's bytes as they are is computed while they are hashed, and compared with the index ([`object`]).
+//!
+//! What was hashed once is known by its stat data ([`cache`]), so a build without changes reads no file at all.
+
+mod cache;
+mod object;
+mod status;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use model::tree::{Node, Tree};
+use model::{Digest, RelPath, Timestamp};
+
+use crate::git::{listed, run};
+use crate::{Context, GitError, InputError};
+use cache::{Cache, Known, Stat};
+use object::Object;
+
+/// A work tree as it stands; all of it is in the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkTree {
+    /// The tracked files.
+    pub tree: Digest,
+    /// The commit that is checked out; `None` before the first.
+    pub commit: Option<String>,
+    /// Where the source lies in the repository; `.` for all of it.
+    pub folder: RelPath,
+    /// URL of the remote `origin`, else of the one whose name sorts first, as [`model::sbom::public_url`] has it.
+    pub remote: Option<String>,
+    /// Time of the commit; 0 before the first.
+    pub epoch: Timestamp,
+    /// What differs from the commit, sorted by path: a letter (`M` modified, `A` added, `D` deleted, `R` renamed,
+    /// `T` of another type, `U` in conflict, `H` hidden from git by its index, `?` untracked), a space and the path in
+    /// the repository.
+    pub dirty: Vec<String>,
+}
+
+/// Reads the work tree at `path`, relative to the recipe's folder.
+///
+/// # Errors
+/// If there is no git repository, git refuses, or a file cannot be read or stored.
+pub fn worktree(cx: &Context<'_>, path: &RelPath) -> Result<WorkTree, InputError> {
+    let folder = cx.recipe_dir.join(path.as_str());
+    let folder = folder.canonicalize().map_err(|cause| GitError::File { path: folder, cause })?;
+    let Some(top) = folder.ancestors().find(|a| a.join(".git").exists()) else {
+        return Err(GitError::NoRepository { path: folder }.into());
+    };
+    let below = folder.strip_prefix(top).ok().and_then(Path::to_str).unwrap_or_default();
+    let below = if below.is_empty() {
+        RelPath::root()
+    } else {
+        below.parse().map_err(|_| GitError::NoRepository { path: folder.clone() })?
+    };
+    let env = &cx.host.env;
+    std::thread::scope(|scope| {
+        let status = scope.spawn(|| status::read(env, &folder));
+        let origin = scope.spawn(|| (status::commit_time(env, &folder), status::remote(env, &folder)));
+        let scanned = scan(cx, &folder);
+        let (epoch, remote) = origin.join().expect("the thread does not panic");
+        let status = status.join().expect("the thread does not panic")?;
+        let scanned = scanned?;
+        let place = |path: &RelPath| below.join(path).to_string();
+        let found = scanned.found.iter().map(|(path, letter)| (place(path), *letter)).collect();
+        Ok(WorkTree {
+            tree: scanned.tree,
+            epoch: epoch.filter(|_| status.commit.is_some()).unwrap_or(Timestamp(0)),
+            commit: status.commit,
+            dirty: status::merge(status.dirty, found),
+            folder: below,
+            remote,
+        })
+    })
+}
+
+/// One tracked file: where it is, and what the index says of it.
+struct Tracked {
+    path: RelPath,
+    /// Git's id of its content, and what kind of file it is.
+    object: Object,
+    mode: Mode,
+    /// Git is told not to look at it.
+    hidden: bool,
+}
+
+/// The kinds of file that an index knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Plain,
+    Executable,
+    Link,
+}
+
+/// The tree, and what differs from the index, whatever git says: path in the folder and letter, sorted.
+struct Scanned {
+    tree: Digest,
+    found: Vec<(RelPath, char)>,
+}
+
+fn scan(cx: &Context<'_>, folder: &Path) -> Result<Scanned, InputError> {
+    let began = cache::now();
+    let mut tracked = Vec::new();
+    let mut empty = Vec::new();
+    let last = cache::last(cx.store, folder);
+    let (listed, stored) = std::thread::scope(|scope| {
+        // Most often nothing has changed; so whether the store still holds that tree is asked meanwhile.
+        let stored = scope
+            .spawn(|| last.as_ref().is_some_and(|l| cx.store.missing(&l.tree).is_ok_and(|m| m.is_empty())));
+        let listed = list(cx, folder, &RelPath::root(), &mut tracked, &mut empty, 0)
+            .and_then(|()| stat_all(folder, &tracked));
+        (listed, stored.join().expect("the thread does not panic"))
+    });
+    let stats = listed?;
+    let fingerprint = cache::fingerprint(&tracked, &stats, &empty);
+    if let Some(last) = last
+        && stored
+        && last.fingerprint == fingerprint.hex()
+    {
+        return Ok(Scanned { tree: last.tree, found: last.found });
+    }
+    let old = Cache::load(cx.store, folder);
+    let files: Vec<(&Tracked, Stat)> =
+        tracked.iter().zip(&stats).filter_map(|(file, stat)| Some((file, (*stat)?))).collect();
+    let nodes = nodes(cx, folder, &files, &old)?;
+    // A submodule that is not checked out is not there.
+    let mut found: Vec<(RelPath, char)> = empty.iter().map(|path| (path.clone(), 'D')).collect();
+    let gone = tracked.iter().zip(&stats).filter(|(_, stat)| stat.is_none());
+    found.extend(gone.map(|(file, _)| (file.path.clone(), 'D')));
+    let letters = files.iter().zip(&nodes).filter_map(|((file, _), known)| Some((file, file.letter(known)?)));
+    found.extend(letters.map(|(file, letter)| (file.path.clone(), letter)));
+    found.sort();
+    let mut tree = Tree::default();
+    let content = |e: model::tree::TreeError| GitError::Content {
+        place: folder.display().to_string(),
+        reason: e.to_string(),
+    };
+    for path in &empty {
+        tree.make_directory(path).map_err(content)?;
+    }
+    for ((file, _), known) in files.iter().zip(&nodes) {
+        tree.insert(&file.path, known.node.clone()).map_err(content)?;
+    }
+    let finished = tree.finish();
+    cx.store.put_tree(&finished)?;
+    let settled = Cache::save(cx.store, folder, began, files.iter().map(|(f, s)| (&f.path, s)).zip(&nodes))?;
+    let scanned = Scanned { tree: finished.root, found };
+    if settled {
+        cache::save_last(cx.store, folder, &fingerprint, &scanned)?;
+    }
+    Ok(scanned)
+}
+
+impl Tracked {
+    /// In which way what was found differs from the index.
+    fn letter(&self, known: &Known) -> Option<char> {
+        let mode = match known.node {
+            Node::Symlink(_) => Mode::Link,
+            Node::File { executable: true, .. } => Mode::Executable,
+            _ => Mode::Plain,
+        };
+        if (mode == Mode::Link) != (self.mode == Mode::Link) {
+            return Some('T');
+        }
+        if mode != self.mode || known.object != self.object {
+            return Some('M');
+        }
+        self.hidden.then_some('H')
+    }
+}
+
+/// The tracked files below `folder`, submodules' as well; `empty` gets the submodules that are not checked out.
+fn list(
+    cx: &Context<'_>,
+    folder: &Path,
+    prefix: &RelPath,
+    tracked: &mut Vec<Tracked>,
+    empty: &mut Vec<RelPath>,
+    depth: usize,
+) -> Result<(), InputError> {
+    let place = folder.display().to_string();
+    let bytes = run(&cx.host.env, folder, &["ls-files", "-s", "-v", "-z"])?;
+    for entry in listed(&place, &bytes)? {
+        let path: RelPath = entry.path.parse().map_err(|e: model::path::PathError| GitError::Content {
+            place: place.clone(),
+            reason: e.to_string(),
+        })?;
+        let whole = prefix.join(&path);
+        if entry.mode != "160000" {
+            let object = Object::parse(entry.object).ok_or_else(|| GitError::Content {
+                place: place.clone(),
+                reason: format!("`{whole}`: expected the id of an object, found `{}`", entry.object),
+            })?;
+            let mode = match entry.mode {
+                "120000" => Mode::Link,
+                "100755" => Mode::Executable,
+                _ => Mode::Plain,
+            };
+            tracked.push(Tracked { path: whole, object, mode, hidden: entry.hidden });
+            continue;
+        }
+        let module = folder.join(entry.path);
+        if module.join(".git").exists() && depth < 16 {
+            list(cx, &module, &whole, tracked, empty, depth + 1)?;
+        } else {
+            cx.warn(
+                format!("submodule `{whole}` is not checked out: its folder is empty in the build"),
+                Some("git submodule update --init --recursive".into()),
+            );
+            empty.push(whole);
+        }
+    }
+    Ok(())
+}
+
+/// What stands at each path; `None` where no file or link is any more.
+fn stat_all(folder: &Path, tracked: &[Tracked]) -> Result<Vec<Option<Stat>>, InputError> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
+    let chunk = tracked.len().div_ceil(threads).max(256);
+    let root = Links::new(folder);
+    let parts: Vec<Result<Vec<Option<Stat>>, GitError>> = std::thread::scope(|scope| {
+        let running: Vec<_> = tracked.chunks(chunk).map(|part| scope.spawn(|| root.stat(part))).collect();
+        running.into_iter().map(|r| r.join().expect("the thread does not panic")).collect()
+    });
+    let mut stats = Vec::with_capacity(tracked.len());
+    for part in parts {
+        stats.extend(part?);
+    }
+    Ok(stats)
+}
+
+/// Looks at files below a folder without passing through a symlink: git holds a file behind one to be deleted.
+struct Links<'a> {
+    folder: &'a Path,
+}
+
+impl<'a> Links<'a> {
+    fn new(folder: &'a Path) -> Self {
+        Self { folder }
+    }
+
+    fn stat(&self, tracked: &[Tracked]) -> Result<Vec<Option<Stat>>, GitError> {
+        // Sorted paths share their folder with the one before, mostly.
+        let mut known: Option<(RelPath, bool)> = None;
+        let mut list = Vec::with_capacity(tracked.len());
+        for Tracked { path, .. } in tracked {
+            let parent = path.parent().unwrap_or_default();
+            let plain = match &known {
+                Some((seen, plain)) if *seen == parent => *plain,
+                _ => {
+                    let plain = self.plain(&parent);
+                    known = Some((parent, plain));
+                    plain
+                }
+            };
+            let full = self.folder.join(path.as_str());
+            list.push(match plain.then(|| std::fs::symlink_metadata(&full)) {
+                None => None,
+                Some(Ok(meta)) => (meta.is_file() || meta.is_symlink()).then(|| Stat::of(&meta)),
+                Some(Err(e))
+                    if matches!(
+                        e.kind(),
+                        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+                    ) =>
+                {
+                    None
+                }
+                Some(Err(cause)) => return Err(GitError::File { path: full, cause }),
+            });
+        }
+        Ok(list)
+    }
+
+    fn plain(&self, folder: &RelPath) -> bool {
+        let mut here = PathBuf::from(self.folder);
+        folder.components().all(|component| {
+            here.push(component);
+            std::fs::symlink_metadata(&here).is_ok_and(|m| m.is_dir())
+        })
+    }
+}
+
+/// What each file holds: from the cache, else read, several at a time.
+fn nodes(
+    cx: &Context<'_>,
+    folder: &Path,
+    files: &[(&Tracked, Stat)],
+    old: &Cache,
+) -> Result<Vec<Known>, InputError> {
+    let mut nodes: Vec<Option<Known>> = files.iter().map(|(f, s)| old.known(cx.store, &f.path, s)).collect();
+    let todo: Vec<usize> = (0..files.len()).filter(|i| nodes[*i].is_none()).collect();
+    let next = AtomicUsize::new(0);
+    let results: Mutex<Vec<(usize, Result<Known, InputError>)>> = Mutex::default();
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(todo.len());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(nth) = todo.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (file, _) = files[*nth];
+                    let node = read(cx, &folder.join(file.path.as_str()), &file.object);
+                    results.lock().expect("no thread panics while it holds the results").push((*nth, node));
+                }
+            });
+        }
+    });
+    let mut results = results.into_inner().expect("no thread panics while it holds the results");
+    results.sort_by_key(|(nth, _)| *nth);
+    for (nth, node) in results {
+        nodes[nth] = Some(node?);
+    }
+    Ok(nodes.into_iter().flatten().collect())
+}
+
+/// What is at `path`, with its id of the same kind as `like`.
+fn read(cx: &Context<'_>, path: &Path, like: &Object) -> Result<Known, InputError> {
+    let failed = |cause| GitError::File { path: path.to_owned(), cause };
+    let meta = std::fs::symlink_metadata(path).map_err(failed)?;
+    if meta.is_symlink() {
+        let target = std::fs::read_link(path).map_err(failed)?;
+        let target = target.into_os_string().into_string().map_err(|_| GitError::Content {
+            place: path.display().to_string(),
+            reason: "points to a name that is not UTF-8".to_owned(),
+        })?;
+        let object = Object::of(like, target.as_bytes());
+        return Ok(Known { node: Node::Symlink(target), object });
+    }
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut reader = object::Reader::new(file, like, meta.len());
+    let digest = cx.store.put_reader(&mut reader)?;
+    // A file that grew or shrank meanwhile gives an id of no content, which no index holds.
+    let object = reader.finish();
+    Ok(Known { node: Node::File { digest, executable: meta.permissions().mode() & 0o100 != 0 }, object })
+}

@@ -1,0 +1,12 @@
+//! What `inputs` brings: from archives and servers made here, and from the registries this host is configured for.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in what it calls as well")]
+
+mod debian_archive;
+mod hostile;
+mod real;
+mod server;
+mod sources;
+mod toolchain;
+mod worktree;
+mod world;
