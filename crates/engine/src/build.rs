@@ -1,0 +1,101 @@
+//! Builds every step of a job and packs its artifacts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use model::action::{ActionResult, Components};
+use model::recipe::{Recipe, Reference};
+use model::{Conditions, Digest, Timestamp};
+
+use crate::graph::{self, Task};
+use crate::package::{self, Packed};
+pub use crate::run::{Missed, Observation, StepRun};
+use crate::{BuildError, Context, Job, plan, run};
+
+/// What a build gave.
+#[derive(Debug, Clone)]
+pub struct Built {
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub finished: Timestamp,
+    /// What the steps saw of their world.
+    pub conditions: Conditions,
+    /// Every step that an artifact needs, in the order of the recipe.
+    pub steps: Vec<StepRun>,
+    /// Every artifact, in the order of the recipe.
+    pub artifacts: Vec<Packed>,
+}
+
+impl Built {
+    /// True if nothing had to be run.
+    #[must_use]
+    pub fn all_cached(&self) -> bool {
+        self.steps.iter().all(|s| s.cached)
+    }
+}
+
+/// Builds and packs. With `fresh`, every step runs and every artifact is packed anew, and the action cache is
+/// neither read nor written: this is how a rebuild runs.
+///
+/// # Errors
+/// The first failure. Where the store lacks an input, [`BuildError::inputs_are_missing`] says so.
+pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildError> {
+    let started = (cx.clock)();
+    let conditions = job.conditions();
+    let wanted = needed(&job.recipe);
+    let mut last: BTreeMap<String, Components> = BTreeMap::new();
+    if !fresh {
+        for step in &wanted {
+            let components = cx.ledger.last_components(&job.recipe.name, step)?;
+            last.extend(components.map(|c| (step.clone(), c)));
+        }
+    }
+    let runs: Mutex<BTreeMap<String, StepRun>> = Mutex::new(BTreeMap::new());
+    let tasks = job
+        .recipe
+        .steps
+        .iter()
+        .filter(|s| wanted.contains(&s.name))
+        .map(|step| Task { name: step.name.clone(), needs: step.needs().map(str::to_owned).collect() });
+    let results = graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
+        let step = job.recipe.step(name).expect("tasks are steps of the recipe");
+        let action = plan::action(cx.store, job, step, &conditions, done)?;
+        let (result, run) = run::run(cx, name, &action, last.get(name), fresh)?;
+        runs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), run);
+        Ok::<ActionResult, BuildError>(result)
+    })?;
+    if cx.cancel.is_cancelled() {
+        return Err(BuildError::Cancelled);
+    }
+    let artifacts = package::package(cx, job, &conditions, &results, fresh)?;
+    let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let steps = job.recipe.steps.iter().filter_map(|s| runs.remove(&s.name)).collect();
+    Ok(Built { started, finished: (cx.clock)(), conditions, steps, artifacts })
+}
+
+/// Names of the steps that some artifact needs, directly or not.
+fn needed(recipe: &Recipe) -> Vec<String> {
+    let mut wanted: Vec<String> = Vec::new();
+    let mut open: Vec<&str> = recipe
+        .artifacts
+        .iter()
+        .filter_map(|a| match &a.from {
+            Reference::Step { name, .. } => Some(name.as_str()),
+            Reference::Source { .. } => None,
+        })
+        .collect();
+    while let Some(name) = open.pop() {
+        if !wanted.iter().any(|w| w == name) {
+            wanted.push(name.to_owned());
+            open.extend(recipe.step(name).into_iter().flat_map(model::recipe::Step::needs));
+        }
+    }
+    wanted
+}
+
+/// The logs of a build by step, for provenance.
+#[must_use]
+pub fn logs(built: &Built) -> BTreeMap<String, Digest> {
+    built.steps.iter().map(|s| (s.step.clone(), s.log)).collect()
+}

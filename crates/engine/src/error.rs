@@ -1,0 +1,117 @@
+//! Why a build did not come to its end.
+
+use model::tree::TreeError;
+use model::{Digest, RelPath};
+use sandbox::{Exit, SandboxError};
+use store::StoreError;
+
+/// Why a build did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The store cannot give or take bytes.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+    /// A tree cannot be put together.
+    #[error("inputs of step `{step}` do not fit together: {source}")]
+    Inputs {
+        /// Which step.
+        step: String,
+        /// What does not fit.
+        source: TreeError,
+    },
+    /// Nothing lies where a reference points.
+    #[error("`{reference}`, used by `{user}`, does not exist")]
+    Reference {
+        /// The step or artifact that refers to it.
+        user: String,
+        /// What it says.
+        reference: String,
+        /// What is there instead; may be empty.
+        nearby: Vec<String>,
+    },
+    /// The host cannot run a sealed step.
+    #[error("the sandbox for step `{step}` cannot be set up: {source}")]
+    Sandbox {
+        /// Which step.
+        step: String,
+        /// Why not.
+        source: SandboxError,
+    },
+    /// A step ran and failed.
+    #[error("step `{}` failed: {}", .0.step, describe(.0.exit))]
+    Step(Box<FailedStep>),
+    /// A step ended well but a declared output is not there.
+    #[error("step `{step}` ended well but did not make `{output}`")]
+    Output {
+        /// Which step.
+        step: String,
+        /// Which output.
+        output: RelPath,
+        /// What stands in the directory where it belongs.
+        nearby: Vec<String>,
+        /// Its whole log.
+        log: Digest,
+    },
+    /// A step ended well but left something in an output that cannot be kept.
+    #[error("step `{step}` ended well but its output cannot be kept: {source}")]
+    Unkept {
+        /// Which step.
+        step: String,
+        /// What and why.
+        source: Box<StoreError>,
+        /// Its whole log.
+        log: Digest,
+    },
+    /// What is to be packed does not suit the format.
+    #[error("artifact `{artifact}` cannot be packed as `{format}`: {reason}")]
+    Package {
+        /// Which artifact.
+        artifact: String,
+        /// Its format.
+        format: &'static str,
+        /// Why not.
+        reason: String,
+    },
+    /// The ledger cannot be written or read.
+    #[error("{0}")]
+    Ledger(#[from] ledger::LedgerError),
+    /// Somebody stopped it.
+    #[error("stopped")]
+    Cancelled,
+}
+
+/// A step that ran and failed.
+#[derive(Debug)]
+pub struct FailedStep {
+    /// Its name.
+    pub step: String,
+    /// How it ended.
+    pub exit: Exit,
+    /// The command that was running, if the log tells.
+    pub command: Option<String>,
+    /// The last lines of the log.
+    pub last_lines: Vec<String>,
+    /// The whole log.
+    pub log: Digest,
+    /// What the log suggests.
+    pub hints: Vec<String>,
+}
+
+impl BuildError {
+    /// True if the store lacks an input or has found one damaged: fetching, then building again, may help.
+    #[must_use]
+    pub fn inputs_are_missing(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_absent())
+    }
+}
+
+/// How a step ended, in words.
+pub(crate) fn describe(exit: Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("exit code {code}"),
+        Exit::Signal(signal) => format!("killed by signal {signal}"),
+        Exit::TimedOut => "its time limit passed".into(),
+        Exit::OutOfMemory => "its memory limit was reached".into(),
+        Exit::Cancelled => "stopped".into(),
+    }
+}
