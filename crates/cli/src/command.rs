@@ -1,0 +1,118 @@
+//! The verbs: this table, and one file for each.
+
+pub(crate) mod build;
+pub(crate) mod completions;
+pub(crate) mod fetch;
+pub(crate) mod init;
+pub(crate) mod key;
+pub(crate) mod lock;
+pub(crate) mod log;
+pub(crate) mod rebuild;
+pub(crate) mod reproduce;
+pub(crate) mod shell;
+pub(crate) mod show;
+pub(crate) mod store;
+pub(crate) mod verify;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::args::Globals;
+use crate::failure::Failure;
+use crate::output::answer::Answer;
+use crate::session::Session;
+
+/// Builds software sealed, proves that it comes out the same, and lets nothing else ship.
+#[derive(Debug, Parser)]
+#[command(name = "selfsame", version, max_term_width = 100, subcommand_required = true)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    #[command(flatten)]
+    pub(crate) globals: Globals,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Write a first recipe for the project in this folder
+    Init(init::Args),
+    /// Resolve every input of the recipe and write selfsame.lock (uses the network)
+    Lock(lock::Args),
+    /// Bring the locked inputs into the store (uses the network)
+    Fetch(fetch::Args),
+    /// Build in the sandbox, pack, write SBOMs and signed provenance
+    Build(build::Args),
+    /// Build, build again, compare, verify: the whole proof in one command
+    Reproduce(reproduce::Args),
+    /// Open a shell in the sandbox of a step
+    Shell(shell::Args),
+    /// Check an artifact against its signed provenance, offline
+    Verify(verify::Args),
+    /// Build again from a bundle alone and compare
+    Rebuild(rebuild::Args),
+    /// Show everything known about a digest, an artifact or a build
+    Show(show::Args),
+    /// List what happened, newest first
+    Log(log::Args),
+    /// Look after the store of bytes
+    Store(store::Args),
+    /// Look after signing keys
+    Key(key::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+impl Verb {
+    /// The word on the command line; also the name of its JSON schema.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Init(_) => "init",
+            Self::Lock(_) => "lock",
+            Self::Fetch(_) => "fetch",
+            Self::Build(_) => "build",
+            Self::Reproduce(_) => "reproduce",
+            Self::Shell(_) => "shell",
+            Self::Verify(_) => "verify",
+            Self::Rebuild(_) => "rebuild",
+            Self::Show(_) => "show",
+            Self::Log(_) => "log",
+            Self::Store(_) => "store",
+            Self::Key(_) => "key",
+            Self::Completions(_) => "completions",
+        }
+    }
+}
+
+/// Runs the verb.
+pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
+    let open = || Session::open(&cli.globals);
+    let with = |work: &dyn Fn(&Session) -> Result<Answer, Failure>| {
+        let session = open()?;
+        // Held to the end: nothing is collected that this run has found in the store, or makes.
+        let _lease = (!collects(&cli.verb)).then(|| session.store.lease()).transpose()?;
+        let result = work(&session);
+        session.quiet_down();
+        result
+    };
+    match &cli.verb {
+        Verb::Init(args) => init::run(args),
+        Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
+        Verb::Lock(args) => with(&|s| lock::run(s, args)),
+        Verb::Fetch(args) => with(&|s| fetch::run(s, args)),
+        Verb::Build(args) => with(&|s| build::run(s, args)),
+        Verb::Reproduce(args) => with(&|s| reproduce::run(s, args)),
+        Verb::Shell(args) => with(&|s| shell::run(s, args)),
+        Verb::Verify(args) => with(&|s| verify::run(s, args)),
+        Verb::Rebuild(args) => with(&|s| rebuild::run(s, args)),
+        Verb::Show(args) => with(&|s| show::run(s, args)),
+        Verb::Log(args) => with(&|s| log::run(s, args)),
+        Verb::Store(args) => with(&|s| store::run(s, args)),
+        Verb::Key(args) => with(&|s| key::run(s, args)),
+    }
+}
+
+/// True for the one verb that needs the store for itself.
+const fn collects(verb: &Verb) -> bool {
+    matches!(verb, Verb::Store(args) if args.collects())
+}

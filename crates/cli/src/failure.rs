@@ -1,0 +1,349 @@
+//! Why a command failed: for people with the cause and the fix, for programs with a code.
+
+use std::error::Error;
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use anstream::{eprintln, println};
+use anstyle::{AnsiColor, Style};
+use engine::BuildError;
+use engine::attest::AttestError;
+use engine::job::JobError;
+use engine::verify::VerifyError;
+use inputs::InputError;
+use ledger::LedgerError;
+use model::Diagnostics;
+use serde_json::{Value, json};
+use store::StoreError;
+
+use crate::exit::Exit;
+use crate::output::answer::envelope;
+use crate::output::frame;
+use crate::output::safe::{self, block};
+
+/// A failure with everything that is said about it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    title: String,
+    causes: Vec<String>,
+    /// Lines shown as they are: the end of a log, two aligned values.
+    lines: Vec<String>,
+    help: Vec<String>,
+    /// Boxed, so that a failure is cheap to hand up.
+    frame: Option<Box<Diagnostics>>,
+    /// Set if bringing or making a blob again may help.
+    pub(crate) lost: Option<Lost>,
+    /// Set if the operating system refused something.
+    refused: bool,
+}
+
+/// What became of a blob that was needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The store has none.
+    Missing,
+    /// It was found damaged, and is in quarantine now.
+    Damaged,
+}
+
+impl Lost {
+    /// What an error, not its causes, says about it.
+    fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        let store = error.downcast_ref::<StoreError>().or(match error.downcast_ref::<InputError>() {
+            Some(InputError::Store(e) | InputError::Http(inputs::HttpError::Store(e))) => Some(e),
+            _ => None,
+        });
+        match store? {
+            StoreError::Missing { .. } => Some(Self::Missing),
+            StoreError::Corrupt { .. } => Some(Self::Damaged),
+            _ => None,
+        }
+    }
+}
+
+impl Failure {
+    fn new(exit: Exit, title: impl Into<String>) -> Self {
+        let (causes, lines, help) = (Vec::new(), Vec::new(), Vec::new());
+        Self { exit, title: title.into(), causes, lines, help, frame: None, lost: None, refused: false }
+    }
+
+    /// A failure without a code of its own.
+    pub(crate) fn failed(title: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, title)
+    }
+
+    /// The command line cannot be understood.
+    pub(crate) fn usage(error: &clap::Error) -> Self {
+        let text = error.to_string();
+        let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let title = lines.next().unwrap_or("no verb is given");
+        let mut failure = Self::new(Exit::Usage, title.strip_prefix("error: ").unwrap_or(title));
+        failure.lines = lines.map(str::to_owned).collect();
+        failure
+    }
+
+    /// Recipe or lock cannot be used.
+    pub(crate) fn invalid(title: impl Into<String>) -> Self {
+        Self::new(Exit::Invalid, title)
+    }
+
+    /// The lock is missing or does not fit.
+    pub(crate) fn stale(title: impl Into<String>) -> Self {
+        Self::new(Exit::LockStale, title)
+    }
+
+    /// A file could not be handled.
+    #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+    pub(crate) fn io(doing: &str, path: &Path, error: std::io::Error) -> Self {
+        Self::new(Exit::Failed, format!("cannot {doing} `{}`", path.display())).because(&error)
+    }
+
+    /// The sandbox could not be set up.
+    fn no_sandbox(title: String, error: &sandbox::SandboxError) -> Self {
+        use sandbox::SandboxError;
+        let (exit, help) = match error {
+            SandboxError::Refused { fix, .. } => (Exit::NoSandbox, Some(fix.clone())),
+            SandboxError::Exec { program, .. } => {
+                let help = format!(
+                    "no package of the toolchain brings a `{program}` that runs: add the one that does to \
+                     `toolchain.packages`, then run `selfsame lock`"
+                );
+                (Exit::StepFailed, Some(help))
+            }
+            _ => (Exit::Failed, None),
+        };
+        let mut failure = Self::new(exit, title).because(error);
+        // A toolchain without a shell is the build's matter; all else is this machine's.
+        failure.refused = exit != Exit::StepFailed;
+        match help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+
+    /// A key could not be used.
+    #[expect(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
+    pub(crate) fn key(path: &Path, error: attest::KeyError) -> Self {
+        let exit =
+            if matches!(error, attest::KeyError::Password) { Exit::NotAuthenticated } else { Exit::Failed };
+        let failure = Self::new(exit, format!("the key `{}` cannot be used", path.display())).because(&error);
+        match exit {
+            Exit::NotAuthenticated => failure.help("set SELFSAME_KEY_PASSWORD to the key's password"),
+            _ => failure,
+        }
+    }
+
+    /// Another exit code.
+    pub(crate) fn with_exit(mut self, exit: Exit) -> Self {
+        self.exit = exit;
+        self
+    }
+
+    /// What would fix it.
+    pub(crate) fn help(mut self, text: impl Into<String>) -> Self {
+        self.help.push(text.into());
+        self
+    }
+
+    /// A line shown as it is.
+    pub(crate) fn line(mut self, text: impl Into<String>) -> Self {
+        self.lines.push(text.into());
+        self
+    }
+
+    fn because(mut self, error: &(dyn Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            self.lost = self.lost.or_else(|| Lost::of(cause));
+            let io = cause.downcast_ref::<std::io::Error>();
+            self.refused |= io.is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound);
+            let text = cause.to_string();
+            let said = |t: &String| t.contains(&text);
+            if !text.is_empty() && !said(&self.title) && !self.causes.iter().any(said) {
+                self.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+
+    /// True if this says something about this machine, its disk or its network, and nothing about what was asked.
+    pub(crate) const fn is_of_this_machine(&self) -> bool {
+        self.refused
+    }
+
+    /// The failure as one sentence, for a ledger.
+    pub(crate) fn sentence(&self) -> String {
+        let mut text = self.title.clone();
+        for cause in &self.causes {
+            text.push_str(": ");
+            text.push_str(cause);
+        }
+        text
+    }
+
+    fn to_json(&self) -> Value {
+        let diagnostics = self.frame.as_ref().map(|f| {
+            let list = f.list.iter().map(|d| {
+                let (line, column) = d.span.as_ref().map(|s| f.position(s.start)).unzip();
+                json!({ "title": d.title, "label": d.label, "help": d.help, "file": f.origin,
+                        "line": line, "column": column })
+            });
+            list.collect::<Vec<_>>()
+        });
+        json!({ "title": self.title, "causes": self.causes, "lines": self.lines, "help": self.help,
+                "diagnostics": diagnostics })
+    }
+
+    /// Prints it: to standard error for people, to standard output as JSON.
+    pub(crate) fn print(&self, verb: &str, json: bool) {
+        if json {
+            println!("{}", safe::json(&envelope(verb, self.exit, "error", &self.to_json())));
+            return;
+        }
+        if let Some(frame) = &self.frame {
+            let color = std::io::stderr().is_terminal()
+                && anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+            eprintln!("{}", frame::render(frame, color).trim_end());
+        }
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let cyan = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+        let dim = Style::new().dimmed();
+        if self.frame.is_none() {
+            eprintln!("{red}error{red:#}: {}", block(&self.title, "       "));
+        }
+        for cause in &self.causes {
+            eprintln!("  {dim}because{dim:#} {}", block(cause, "          "));
+        }
+        for line in &self.lines {
+            eprintln!("  {}", block(line, "    "));
+        }
+        for help in &self.help {
+            eprintln!("{cyan}help{cyan:#}: {}", block(help, "      "));
+        }
+    }
+}
+
+impl From<Diagnostics> for Failure {
+    fn from(diagnostics: Diagnostics) -> Self {
+        let mut failure = Self::invalid(diagnostics.to_string());
+        failure.frame = Some(Box::new(diagnostics));
+        failure
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Recipe(diagnostics) | JobError::Lock(diagnostics) => diagnostics.into(),
+            JobError::Stale(list) => {
+                let mut failure = Self::stale("the lock does not fit the recipe");
+                for stale in list {
+                    let say = |t: &str| if t.is_empty() { "(nothing)".to_owned() } else { t.to_owned() };
+                    failure = failure.line(format!("{}: recipe {}", stale.what, say(&stale.recipe))).line(
+                        format!("{:>width$}  lock   {}", "", say(&stale.lock), width = stale.what.len()),
+                    );
+                }
+                failure.help("run `selfsame lock` and commit the file")
+            }
+        }
+    }
+}
+
+impl From<sandbox::SandboxError> for Failure {
+    fn from(error: sandbox::SandboxError) -> Self {
+        Self::no_sandbox("this host cannot run a sealed step".into(), &error)
+    }
+}
+
+impl From<InputError> for Failure {
+    fn from(error: InputError) -> Self {
+        Self::new(Exit::Failed, error.to_string()).because(&error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Exit::Failed, error.to_string()).because(&error)
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::new(Exit::Failed, error.to_string()).because(&error)
+    }
+}
+
+impl From<AttestError> for Failure {
+    fn from(error: AttestError) -> Self {
+        Self::new(Exit::Failed, error.to_string()).because(&error)
+    }
+}
+
+impl From<VerifyError> for Failure {
+    fn from(error: VerifyError) -> Self {
+        Self::new(Exit::Failed, error.to_string()).because(&error)
+    }
+}
+
+impl From<BuildError> for Failure {
+    fn from(error: BuildError) -> Self {
+        let title = error.to_string();
+        match &error {
+            BuildError::Step(failed) => {
+                let mut failure = Self::new(Exit::StepFailed, title);
+                if let Some(command) = &failed.command {
+                    failure = failure.line(format!("while running: {command}"));
+                }
+                for line in &failed.last_lines {
+                    failure = failure.line(format!("| {line}"));
+                }
+                for hint in &failed.hints {
+                    failure = failure.help(hint.clone());
+                }
+                failure
+                    .help(format!("the whole log: `selfsame show --raw {}`", failed.log))
+                    .help(format!("to look around in its sandbox: `selfsame shell {}`", failed.step))
+            }
+            BuildError::Unkept { step, log, .. } => Self::new(Exit::StepFailed, title)
+                .because(&error)
+                .help(format!("the whole log: `selfsame show --raw {log}`"))
+                .help(format!(
+                    "declare only what can be kept in `outputs`, or look around: `selfsame shell {step}`"
+                )),
+            BuildError::Output { step, nearby, log, .. } => {
+                let mut failure = Self::new(Exit::StepFailed, title);
+                if !nearby.is_empty() {
+                    failure = failure.line(format!("there is: {}", nearby.join(", ")));
+                }
+                failure
+                    .help(format!("the whole log: `selfsame show --raw {log}`"))
+                    .help(format!("correct `outputs` of the step, or look around: `selfsame shell {step}`"))
+            }
+            BuildError::Reference { nearby, .. } => {
+                let failure = Self::invalid(title);
+                if nearby.is_empty() {
+                    failure
+                } else {
+                    failure.line(format!("there is: {}", nearby.join(", ")))
+                }
+            }
+            BuildError::Inputs { .. } | BuildError::Package { .. } => Self::invalid(title),
+            BuildError::Sandbox { source, .. } => Self::no_sandbox(title, source),
+            BuildError::Cancelled => Self::new(Exit::stopped(), "stopped"),
+            BuildError::Store(_) | BuildError::Ledger(_) => Self::new(Exit::Failed, title).because(&error),
+        }
+    }
+}
+
+/// Says that this is our fault and what to send. Installed as the panic hook.
+#[expect(clippy::exit, reason = "a broken invariant is not a state to go on from")]
+pub(crate) fn report_bug(info: &std::panic::PanicHookInfo<'_>) {
+    eprintln!(
+        "bug: {}\nhelp: this is a fault of selfsame {}: please report it with the command",
+        block(&info.to_string(), "     "),
+        engine::VERSION
+    );
+    std::process::exit(70);
+}

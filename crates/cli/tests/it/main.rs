@@ -1,0 +1,22 @@
+//! selfsame from the outside: the built binary, real toolchains, real sandboxes, damage done by hand.
+//!
+//! What every test stands on is in [`home`]: a cleared environment, a home folder of its own, and a store that has a
+//! small Debian toolchain already ([`seed`]), so that it is downloaded once and not once a test.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod home;
+mod project;
+mod seed;
+
+mod cache;
+mod damage;
+mod end;
+mod formats;
+mod mistakes;
+mod sealed;
+mod shell;
+mod surroundings;
+mod verbs;
+mod verdicts;
+mod verify;
