@@ -24,7 +24,7 @@ use crate::tree::{Directory, Node};
 use crate::{Conditions, Digest, FileName, RelPath};
 
 /// Version of the rules in this module and of what the sandbox gives a step.
-pub const RULES: &str = "selfsame-action/1";
+pub const RULES: &str = "selfsame-action/2";
 
 /// Everything that decides what a step makes.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,14 @@
 //! What a sealed process sees of its world.
 
+mod choice;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
+
+pub use choice::{ChoiceError, Clock, DirectoryOrder, Random};
 
 /// The conditions of a step: enforced by the sandbox, part of the action's digest, recorded in provenance.
 ///
@@ -13,10 +17,18 @@ use crate::Timestamp;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Conditions {
+    /// Whether addresses in memory are random, as the kernel has it for ordinary programs.
+    pub address_randomness: bool,
     /// Absolute path of the build directory inside the sandbox. The working directory of a step.
     pub build_path: String,
-    /// How many CPUs the step may run on. A machine with fewer gives what it has.
+    /// The wall clock.
+    pub clock: Clock,
+    /// How many CPUs the step sees; it runs on as many, as far as the machine has them.
     pub cpus: u32,
+    /// The order of directories.
+    pub directory_order: DirectoryOrder,
+    /// NIS domain name, as `uname` has it; `(none)` is the kernel's word for none.
+    pub domain: String,
     /// The group's name; its id is [`Conditions::gid`].
     pub group: String,
     /// Numeric group id.
@@ -25,8 +37,18 @@ pub struct Conditions {
     pub home: String,
     /// Host name.
     pub hostname: String,
+    /// Release of the kernel, as `uname -r` says it.
+    pub kernel_release: String,
+    /// Version of the kernel, as `uname -v` says it.
+    pub kernel_version: String,
     /// `LC_ALL` and `LANG`.
     pub locale: String,
+    /// How much memory the step sees, all of it free, in bytes. Not a limit.
+    pub memory_seen: u64,
+    /// The number of the step's first process is greater than this.
+    pub process_ids_after: u32,
+    /// Random numbers.
+    pub random: Random,
     /// `SOURCE_DATE_EPOCH`, and the modification time of every file of the build directory.
     pub source_date_epoch: Timestamp,
     /// `TZ`.
@@ -44,13 +66,22 @@ impl Conditions {
     #[must_use]
     pub fn canonical(source_date_epoch: Timestamp) -> Self {
         Self {
+            address_randomness: false,
             build_path: "/build/src".into(),
+            clock: Clock::Host,
             cpus: 4,
+            directory_order: DirectoryOrder::Sorted,
+            domain: "(none)".into(),
             group: "build".into(),
             gid: 1000,
             home: "/build/home".into(),
             hostname: "selfsame".into(),
+            kernel_release: "6.1.0".into(),
+            kernel_version: "#1 SMP selfsame".into(),
             locale: "C.UTF-8".into(),
+            memory_seen: 8 << 30,
+            process_ids_after: 2,
+            random: Random::Host,
             source_date_epoch,
             timezone: "UTC".into(),
             uid: 1000,

@@ -5,6 +5,8 @@
 
 use serde::Serialize;
 
+use crate::violation::{Policy, Violation};
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -48,6 +50,15 @@ pub enum Event {
         step: String,
         /// The line, invalid UTF-8 replaced.
         line: String,
+    },
+    /// A step attempted what is not declared.
+    Violation {
+        /// The step.
+        step: String,
+        /// What follows from it.
+        policy: Policy,
+        /// What it attempted.
+        violation: Violation,
     },
     /// Something a person may want to know.
     Note {

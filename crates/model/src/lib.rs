@@ -29,7 +29,9 @@ pub mod statement;
 
 pub mod event;
 pub mod timestamp;
+pub mod trace;
 pub mod verdict;
+pub mod violation;
 
 pub use conditions::Conditions;
 pub use diagnostic::{Diagnostic, Diagnostics};
@@ -38,4 +40,6 @@ pub use event::Event;
 pub use path::{FileName, RelPath};
 pub use purl::Purl;
 pub use timestamp::Timestamp;
+pub use trace::Trace;
 pub use verdict::Verdict;
+pub use violation::Violation;

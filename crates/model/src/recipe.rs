@@ -5,6 +5,8 @@
 //! its place and its fix ([`crate::Diagnostics`]). The format is specified in `docs/formats/recipe.md`.
 
 mod check;
+mod conditions;
+mod policies;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -13,8 +15,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::conditions::{Clock, DirectoryOrder, Random};
 use crate::purl::Purl;
-use crate::{Diagnostics, RelPath, Sha256, Timestamp};
+use crate::violation::Policies;
+use crate::{Conditions, Diagnostics, RelPath, Sha256, Timestamp};
 
 /// The version of the format that this program reads, the value of the key `selfsame`.
 pub const FORMAT: i64 = 1;
@@ -118,8 +122,34 @@ pub struct Toolchain {
 pub struct ConditionChoices {
     /// Instead of the time of the newest source.
     pub source_date_epoch: Option<Timestamp>,
+    /// Whether addresses in memory are random.
+    pub address_randomness: Option<bool>,
+    /// The wall clock.
+    pub clock: Option<ClockChoice>,
     /// How many CPUs.
     pub cpus: Option<u32>,
+    /// The order of directories.
+    pub directory_order: Option<DirectoryOrder>,
+    /// NIS domain name.
+    pub domain: Option<String>,
+    /// Group name.
+    pub group: Option<String>,
+    /// Group id.
+    pub gid: Option<u32>,
+    /// Absolute path of the home.
+    pub home: Option<String>,
+    /// Release of the kernel.
+    pub kernel_release: Option<String>,
+    /// Version of the kernel.
+    pub kernel_version: Option<String>,
+    /// How much memory is seen, in bytes.
+    pub memory_seen: Option<u64>,
+    /// The first process has a greater number.
+    pub process_ids_after: Option<u32>,
+    /// Random numbers.
+    pub random: Option<Random>,
+    /// User id.
+    pub uid: Option<u32>,
     /// Absolute build path.
     pub build_path: Option<String>,
     /// Host name.
@@ -132,6 +162,57 @@ pub struct ConditionChoices {
     pub umask: Option<u32>,
     /// User name.
     pub user: Option<String>,
+}
+
+/// A wall clock, perhaps at the time of the sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockChoice {
+    /// The machine's.
+    Host,
+    /// Stands still; `None` is the source date epoch.
+    Fixed(Option<Timestamp>),
+    /// Runs from there; `None` is the source date epoch.
+    Running(Option<Timestamp>),
+}
+
+impl ConditionChoices {
+    /// The canonical conditions of sources of `epoch`, with what is chosen here.
+    #[must_use]
+    pub fn apply(&self, epoch: Timestamp) -> Conditions {
+        let epoch = self.source_date_epoch.unwrap_or(epoch);
+        let mut c = Conditions::canonical(epoch);
+        let set = |field: &mut String, choice: &Option<String>| {
+            if let Some(value) = choice {
+                field.clone_from(value);
+            }
+        };
+        set(&mut c.build_path, &self.build_path);
+        set(&mut c.domain, &self.domain);
+        set(&mut c.group, &self.group);
+        set(&mut c.home, &self.home);
+        set(&mut c.hostname, &self.hostname);
+        set(&mut c.kernel_release, &self.kernel_release);
+        set(&mut c.kernel_version, &self.kernel_version);
+        set(&mut c.locale, &self.locale);
+        set(&mut c.timezone, &self.timezone);
+        set(&mut c.user, &self.user);
+        c.address_randomness = self.address_randomness.unwrap_or(c.address_randomness);
+        c.clock = match self.clock {
+            None => c.clock,
+            Some(ClockChoice::Host) => Clock::Host,
+            Some(ClockChoice::Fixed(at)) => Clock::Fixed(at.unwrap_or(epoch)),
+            Some(ClockChoice::Running(from)) => Clock::Running(from.unwrap_or(epoch)),
+        };
+        c.cpus = self.cpus.unwrap_or(c.cpus);
+        c.directory_order = self.directory_order.unwrap_or(c.directory_order);
+        c.gid = self.gid.unwrap_or(c.gid);
+        c.memory_seen = self.memory_seen.unwrap_or(c.memory_seen);
+        c.process_ids_after = self.process_ids_after.unwrap_or(c.process_ids_after);
+        c.random = self.random.unwrap_or(c.random);
+        c.uid = self.uid.unwrap_or(c.uid);
+        c.umask = self.umask.unwrap_or(c.umask);
+        c
+    }
 }
 
 /// One step: commands run in the sandbox, in a build directory made of declared inputs.
@@ -151,6 +232,8 @@ pub struct Step {
     pub timeout: Duration,
     /// Memory limit in bytes.
     pub memory: Option<u64>,
+    /// What follows from attempts at what is not declared: the step's word, else the recipe's, else the default.
+    pub policies: Policies,
 }
 
 /// Something that a recipe builds from: `source:NAME[/PATH]` or `step:NAME/OUTPUT[/PATH]`.

@@ -6,11 +6,12 @@ use std::ops::Range;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::raw::{At, Raw, RawArtifact, RawConditions, RawSource, RawStep, RawToolchain, nearest};
+use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, RawToolchain, nearest};
 use super::{
-    Artifact, ConditionChoices, FORMAT, Format, Locator, Recipe, Reference, Source, Step, Toolchain,
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, Toolchain, conditions, policies,
 };
-use crate::{Diagnostic, RelPath, Timestamp};
+use crate::violation::Policies;
+use crate::{Diagnostic, RelPath};
 
 const HOUR: Duration = Duration::from_secs(3600);
 /// Words become file names, which have at most 255 bytes, with endings such as `.sigstore.json`.
@@ -47,7 +48,7 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
         );
     }
     let toolchain = c.toolchain(raw.toolchain.get_ref());
-    let conditions = c.conditions(&raw.conditions, toolchain.as_ref());
+    let conditions = conditions::lower(&mut c, &raw.conditions, toolchain.as_ref());
     let names = Names {
         sources: raw.sources.keys().map(|k| k.get_ref().as_str()).collect(),
         steps: raw
@@ -60,7 +61,8 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
             })
             .collect(),
     };
-    let steps = c.steps(&raw.steps, &names, &raw.selfsame);
+    let policies = policies::lower(&mut c, &raw.violations, Policies::default());
+    let steps = c.steps(&raw.steps, &names, &raw.selfsame, policies);
     let artifacts = c.artifacts(&raw.artifacts, &names, &raw.selfsame);
     let stem = format!("{}-{}", raw.name.get_ref(), raw.version.get_ref());
     c.collisions(&raw.artifacts, &stem);
@@ -97,12 +99,12 @@ struct Names<'a> {
 }
 
 #[derive(Default)]
-struct Checker {
+pub(super) struct Checker {
     list: Vec<Diagnostic>,
 }
 
 impl Checker {
-    fn wrong<T>(&mut self, at: &At<T>, title: &str, label: impl Display, help: Option<String>) {
+    pub(super) fn wrong<T>(&mut self, at: &At<T>, title: &str, label: impl Display, help: Option<String>) {
         self.wrong_at(at.span(), title, label, help);
     }
 
@@ -116,7 +118,7 @@ impl Checker {
     }
 
     /// A name that can stand in a file name, a reference and a purl.
-    fn word(&mut self, at: &At<String>, what: &str) -> Option<String> {
+    pub(super) fn word(&mut self, at: &At<String>, what: &str) -> Option<String> {
         let text = at.get_ref();
         let fits = |c: char| c.is_ascii_alphanumeric() || "._+-~".contains(c);
         if text.is_empty() || !text.chars().all(fits) || text.starts_with(['.', '-']) {
@@ -133,7 +135,7 @@ impl Checker {
     }
 
     /// What the C library looks up below a folder of its own: a name, perhaps with folders, that stays there.
-    fn data_name(&mut self, at: &At<String>, what: &str) -> Option<String> {
+    pub(super) fn data_name(&mut self, at: &At<String>, what: &str) -> Option<String> {
         let text = at.get_ref();
         let fits = |c: char| c.is_ascii_alphanumeric() || "_+-.@/".contains(c);
         let stays = text.parse::<RelPath>().is_ok_and(|p| p.as_str() == text && !p.is_root());
@@ -146,7 +148,7 @@ impl Checker {
         Some(text.clone())
     }
 
-    fn parsed<T: FromStr<Err: Display>>(&mut self, at: &At<String>, title: &str) -> Option<T> {
+    pub(super) fn parsed<T: FromStr<Err: Display>>(&mut self, at: &At<String>, title: &str) -> Option<T> {
         at.get_ref().parse().map_err(|e: T::Err| self.wrong(at, title, e, None)).ok()
     }
 
@@ -299,60 +301,6 @@ impl Checker {
         })
     }
 
-    fn conditions(&mut self, raw: &RawConditions, toolchain: Option<&Toolchain>) -> ConditionChoices {
-        let mut choices = ConditionChoices::default();
-        if let Some(epoch) = &raw.source_date_epoch {
-            // 1980 is the first year a zip archive can hold; 2107 the last.
-            if (315_532_800..=4_354_819_198).contains(epoch.get_ref()) {
-                choices.source_date_epoch = Some(Timestamp(*epoch.get_ref()));
-            } else {
-                self.wrong(epoch, "not a usable time", "expected seconds, from 1980 to 2107", None);
-            }
-        }
-        if let Some(cpus) = &raw.cpus {
-            match u32::try_from(*cpus.get_ref()) {
-                Ok(n) if (1..=1024).contains(&n) => choices.cpus = Some(n),
-                _ => self.wrong(cpus, "not a number of CPUs", "expected 1 to 1024", None),
-            }
-        }
-        if let Some(path) = &raw.build_path {
-            let below_build = path.get_ref().strip_prefix("/build/");
-            match below_build.and_then(|p| p.parse::<RelPath>().ok()) {
-                Some(p) if !p.is_root() && p.as_str() != "home" && !path.get_ref().ends_with('/') => {
-                    choices.build_path = Some(path.get_ref().clone());
-                }
-                _ => self.wrong(path, "not a usable build path", "expected a path below /build/", None),
-            }
-        }
-        if let Some(umask) = &raw.umask {
-            match u32::from_str_radix(umask.get_ref(), 8) {
-                Ok(n) if n <= 0o777 => choices.umask = Some(n),
-                _ => self.wrong(umask, "not a umask", "expected three octal digits, such as \"022\"", None),
-            }
-        }
-        choices.hostname = raw.hostname.as_ref().and_then(|h| self.word(h, "host name"));
-        choices.user = raw.user.as_ref().and_then(|u| self.word(u, "user name"));
-        choices.locale = raw.locale.as_ref().and_then(|l| self.data_name(l, "locale"));
-        choices.timezone = raw.timezone.as_ref().and_then(|t| self.data_name(t, "time zone"));
-        // Without its data, the C library takes what it knows instead and says nothing.
-        let built_in = ["C", "C.UTF-8", "POSIX", "UTC"];
-        for (choice, package) in [(&raw.locale, "locales-all"), (&raw.timezone, "tzdata")] {
-            if let Some(at) = choice
-                && !built_in.contains(&at.get_ref().as_str())
-                && toolchain.is_some_and(|t| !t.has(package))
-            {
-                let label = format!("its data is in `{package}`, which the toolchain does not name");
-                self.wrong(
-                    at,
-                    "a condition that would have no effect",
-                    label,
-                    Some(format!("add \"{package}\" to `toolchain.packages`")),
-                );
-            }
-        }
-        choices
-    }
-
     fn reference(&mut self, at: &At<String>, names: &Names<'_>) -> Option<Reference> {
         let text = at.get_ref();
         let form = "expected `source:NAME`, `source:NAME/PATH` or `step:NAME/OUTPUT`";
@@ -397,7 +345,13 @@ impl Checker {
         }
     }
 
-    fn steps(&mut self, raw: &[At<RawStep>], names: &Names<'_>, top: &At<i64>) -> Option<Vec<Step>> {
+    fn steps(
+        &mut self,
+        raw: &[At<RawStep>],
+        names: &Names<'_>,
+        top: &At<i64>,
+        policies: Policies,
+    ) -> Option<Vec<Step>> {
         if raw.is_empty() {
             self.wrong(top, "no step", "a recipe runs something", Some("add a `[[step]]`".into()));
             return None;
@@ -409,7 +363,7 @@ impl Checker {
             if !seen.insert(name.get_ref().as_str()) {
                 self.wrong(name, "two steps of one name", "", Some("rename one".into()));
             }
-            steps.extend(self.step(at.get_ref(), names));
+            steps.extend(self.step(at.get_ref(), names, policies));
         }
         if steps.len() != raw.len() {
             return None;
@@ -417,7 +371,7 @@ impl Checker {
         self.sort(steps, raw)
     }
 
-    fn step(&mut self, raw: &RawStep, names: &Names<'_>) -> Option<Step> {
+    fn step(&mut self, raw: &RawStep, names: &Names<'_>, policies: Policies) -> Option<Step> {
         let name = self.word(&raw.name, "step name");
         let mut inputs: BTreeMap<RelPath, Reference> = BTreeMap::new();
         match &raw.inputs {
@@ -490,7 +444,8 @@ impl Checker {
         let memory = raw.memory.as_ref().and_then(|m| self.bytes(m));
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
-        Some(Step { name: name?, inputs, run, outputs, env, timeout: timeout?, memory })
+        let policies = policies::lower(self, &raw.violations, policies);
+        Some(Step { name: name?, inputs, run, outputs, env, timeout: timeout?, memory, policies })
     }
 
     fn duration(&mut self, at: &At<String>) -> Option<Duration> {
@@ -515,7 +470,7 @@ impl Checker {
         parsed.map(Duration::from_secs)
     }
 
-    fn bytes(&mut self, at: &At<String>) -> Option<u64> {
+    pub(super) fn bytes(&mut self, at: &At<String>) -> Option<u64> {
         let text = at.get_ref();
         let parsed = [("MiB", 20), ("GiB", 30)].iter().find_map(|(unit, shift)| {
             let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;

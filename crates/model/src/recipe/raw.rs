@@ -24,6 +24,8 @@ pub(super) struct Raw {
     pub(super) toolchain: At<RawToolchain>,
     #[serde(default)]
     pub(super) conditions: RawConditions,
+    #[serde(default)]
+    pub(super) violations: RawPolicies,
     #[serde(default, rename = "step")]
     pub(super) steps: Vec<At<RawStep>>,
     #[serde(default, rename = "artifact")]
@@ -59,12 +61,26 @@ pub(super) struct RawToolchain {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub(super) struct RawConditions {
-    pub(super) source_date_epoch: Option<At<i64>>,
-    pub(super) cpus: Option<At<i64>>,
+    pub(super) level: Option<At<String>>,
+    pub(super) address_randomness: Option<bool>,
     pub(super) build_path: Option<At<String>>,
+    pub(super) clock: Option<At<String>>,
+    pub(super) cpus: Option<At<i64>>,
+    pub(super) directory_order: Option<At<String>>,
+    pub(super) domain: Option<At<String>>,
+    pub(super) gid: Option<At<i64>>,
+    pub(super) group: Option<At<String>>,
+    pub(super) home: Option<At<String>>,
     pub(super) hostname: Option<At<String>>,
+    pub(super) kernel_release: Option<At<String>>,
+    pub(super) kernel_version: Option<At<String>>,
     pub(super) locale: Option<At<String>>,
+    pub(super) memory_seen: Option<At<String>>,
+    pub(super) process_ids_after: Option<At<i64>>,
+    pub(super) random: Option<At<String>>,
+    pub(super) source_date_epoch: Option<At<i64>>,
     pub(super) timezone: Option<At<String>>,
+    pub(super) uid: Option<At<i64>>,
     pub(super) umask: Option<At<String>>,
     pub(super) user: Option<At<String>>,
 }
@@ -80,6 +96,19 @@ pub(super) struct RawStep {
     pub(super) env: Table<At<String>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) memory: Option<At<String>>,
+    #[serde(default)]
+    pub(super) violations: RawPolicies,
+}
+
+/// Policies by the name of their kind.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawPolicies {
+    pub(super) network: Option<At<String>>,
+    pub(super) call: Option<At<String>>,
+    pub(super) program: Option<At<String>>,
+    pub(super) file: Option<At<String>>,
+    pub(super) write: Option<At<String>>,
 }
 
 #[derive(Deserialize)]
