@@ -61,6 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             conditions,
             timeout: None,
             memory: None,
+            trace: false,
             io: Io::Log { sink: &mut |_| {} },
             cancel,
         })

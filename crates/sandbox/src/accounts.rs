@@ -1,4 +1,4 @@
-//! The files laid over the toolchain's `/etc`: who the builder is, and that there is no network to ask.
+//! The files laid over the toolchain's `/etc`: who the builder is, and whom to ask for names.
 
 use model::Conditions;
 
@@ -19,10 +19,14 @@ pub(crate) fn files(conditions: &Conditions) -> Vec<(&'static str, String)> {
         ("group", groups),
         ("hosts", format!("127.0.0.1\tlocalhost {hostname}\n::1\tlocalhost\n")),
         ("hostname", format!("{hostname}\n")),
-        ("resolv.conf", "# A sealed step has no name servers.\n".into()),
+        (
+            "resolv.conf",
+            "# This one knows no name, and notes who asks.\nnameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
+                .into(),
+        ),
         (
             "nsswitch.conf",
-            "passwd: files\ngroup: files\nshadow: files\nhosts: files\nservices: files\nprotocols: files\n"
+            "passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n"
                 .into(),
         ),
         ("machine-id", "00000000000000000000000000000000\n".into()),

@@ -20,6 +20,9 @@ pub struct Achieved {
     pub keyring: bool,
     /// Whether the kernel refuses further user namespaces inside.
     pub nested_namespaces_refused: bool,
+    /// Whether attempts at what is not declared could be seen. They are refused in any case; but a container engine
+    /// that listens to system calls itself leaves nobody else to.
+    pub watched: bool,
 }
 
 /// Who set the sandbox up. What is seen inside is the same.

@@ -107,6 +107,8 @@ stages! {
     Pivot "enter the root",
     Privileges "give up capabilities",
     Cpus "choose its CPUs",
+    Names "take the place of a name server",
+    Filter "restrict its system calls",
     Spawn "start the command",
     Exec "execute the command",
     Supervise "watch over the command",

@@ -27,11 +27,13 @@ pub(crate) fn init(job: &Job) -> ! {
 }
 
 fn setup(job: &Job) -> Result<i32, Failure> {
+    let socket = job.descriptors.socket;
     kernel::umask(0);
     keep_only_own_descriptors(job);
     become_builder(job)?;
     tie_to_caller(job)?;
     let network = network::Network::begin(&job.network_stack)?;
+    count_from(job.process_ids_after)?;
     let keyring = match kernel::new_session_keyring() {
         Ok(()) => true,
         // A kernel or container without keyrings: there is nothing to inherit, nothing to reach.
@@ -42,17 +44,44 @@ fn setup(job: &Job) -> Result<i32, Failure> {
         kernel::setsid().at(Stage::ParentDeath)?;
     }
     kernel::set_hostname(&job.hostname).at(Stage::Hostname)?;
-    kernel::set_domainname(b"(none)").at(Stage::Hostname)?;
+    kernel::set_domainname(&job.domain).at(Stage::Hostname)?;
     let cpus = cpus::choose(job.cpus, job.first_cpu).at(Stage::Cpus)?;
     let nested_refused = kernel::write_file(c"/proc/sys/user/max_user_namespaces", b"0").is_ok();
     let root::Built { work, hidepid } = root::build(job, network)?;
+    if job.look {
+        let root = kernel::open_at(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0);
+        let root = root.at(Stage::Supervise)?;
+        Message::Root.send(socket, Some(root)).at(Stage::Supervise)?;
+        kernel::close(root);
+    }
+    let names = kernel::name_socket().at(Stage::Names)?;
+    Message::Names.send(socket, Some(names)).at(Stage::Supervise)?;
+    kernel::close(names);
     kernel::drop_capabilities().at(Stage::Privileges)?;
     kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;
     let ready = Message::Ready { cpus: cpus as u64, hidepid, keyring, nested_refused };
-    ready.send(job.descriptors.socket, Some(work)).at(Stage::Supervise)?;
-    let payload = payload::start(job)?;
-    kernel::close_from(0, &[job.descriptors.socket]);
+    ready.send(socket, Some(work)).at(Stage::Supervise)?;
+    let (payload, listener) = payload::start(job)?;
+    Message::Filtered.send(socket, listener).at(Stage::Supervise)?;
+    kernel::close_from(0, &[socket]);
     Ok(payload)
+}
+
+/// Lets the next process have a number greater than `last`.
+fn count_from(last: u32) -> Result<(), Failure> {
+    const NATURAL: u32 = 2; // this one and the network's helper
+    if last == NATURAL {
+        return Ok(());
+    }
+    let mut digits = [0; 10];
+    let mut at = digits.len();
+    let mut rest = last;
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    kernel::write_file(c"/proc/sys/kernel/ns_last_pid", &digits[at..]).at(Stage::Supervise)
 }
 
 /// Only one namespace test: creates what a run needs, and runs nothing.

@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 
 use model::Conditions;
 
+use crate::error::{Failure, Stage};
+use crate::filter::Filter;
 use crate::layout::Layout;
+use crate::watch::Owner;
 use crate::{SandboxError, kernel};
 
 /// The host id of the builder in privileged mode: just above the range that container managers hand out, and
@@ -52,6 +56,14 @@ impl Ids {
     }
 }
 
+impl Ids {
+    /// The builder outside and inside.
+    pub(crate) fn owner(&self) -> Owner {
+        let outside = if self.mapped_by_caller { (UNUSED_ID, UNUSED_ID) } else { kernel::own_ids() };
+        Owner { outside, inside: (self.uid, self.gid) }
+    }
+}
+
 /// The descriptors that init inherits.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Descriptors {
@@ -80,10 +92,64 @@ pub(crate) struct Job {
     pub(crate) memory: Option<u64>,
     pub(crate) command: Command,
     pub(crate) descriptors: Descriptors,
+    /// Whether every look at a file is heard.
+    pub(crate) trace: bool,
+    /// Whether the caller needs the root, to look at files as the command does.
+    pub(crate) look: bool,
+    pub(crate) owner: Owner,
+    /// The command's process gets a greater number.
+    pub(crate) process_ids_after: u32,
+    pub(crate) random_addresses: bool,
+    /// NIS domain name.
+    pub(crate) domain: Vec<u8>,
+    /// Which system calls the command may make: with a listener, and for where there can be none.
+    pub(crate) filter: Filter,
+    pub(crate) unwatched: Filter,
+    /// What the command's process says of itself before it executes.
+    pub(crate) report: Report,
     /// Of the command's process until it executes.
     pub(crate) stack: Stack,
     /// Of the network's helper.
     pub(crate) network_stack: Stack,
+}
+
+/// Written by the command's process before it executes, read by init.
+#[derive(Debug)]
+pub(crate) struct Report {
+    failed: AtomicBool,
+    stage: AtomicU64,
+    index: AtomicU64,
+    errno: AtomicI32,
+    /// Descriptor of the listener, in init's table too; -1 if there is none.
+    pub(crate) listener: AtomicI32,
+}
+
+impl Report {
+    pub(crate) fn new() -> Self {
+        Self {
+            failed: AtomicBool::new(false),
+            stage: AtomicU64::new(0),
+            index: AtomicU64::new(0),
+            errno: AtomicI32::new(0),
+            listener: AtomicI32::new(-1),
+        }
+    }
+
+    pub(crate) fn fail(&self, failure: Failure) {
+        self.stage.store(failure.stage.number(), Ordering::Relaxed);
+        self.index.store(failure.index, Ordering::Relaxed);
+        self.errno.store(failure.errno, Ordering::Relaxed);
+        self.failed.store(true, Ordering::Release);
+    }
+
+    /// Why the command was not executed.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.failed.load(Ordering::Acquire).then(|| Failure {
+            stage: Stage::from_number(self.stage.load(Ordering::Relaxed)),
+            index: self.index.load(Ordering::Relaxed),
+            errno: self.errno.load(Ordering::Relaxed),
+        })
+    }
 }
 
 /// The program as `execve` wants it.

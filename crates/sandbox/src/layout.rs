@@ -53,6 +53,10 @@ pub(crate) struct Layout {
     pub(crate) private: Vec<CString>,
     /// The build directory.
     pub(crate) build: CString,
+    /// Files that lie over those of `/proc`: where they are made, where they are shown.
+    pub(crate) world: Vec<(CString, CString)>,
+    /// What the random devices give instead of random numbers; empty if they are the host's.
+    pub(crate) random: Vec<u8>,
     /// Whether the toolchain has an `/etc` to lay files over.
     pub(crate) etc: bool,
 }
@@ -66,6 +70,13 @@ pub(crate) const DEVICES: &[(&CStr, &CStr)] = &[
     (c"/dev/urandom", c"dev/urandom"),
     (c"/dev/tty", c"dev/tty"),
 ];
+
+/// Those of them that give random numbers.
+pub(crate) const RANDOM_DEVICES: &[&CStr] = &[c"dev/random", c"dev/urandom"];
+/// How much a random device has that is not zero.
+const RANDOM_BYTES: usize = 1 << 20;
+/// How large it is: more than anybody reads.
+pub(crate) const RANDOM_SIZE: i64 = 1 << 40;
 
 const DEV_LINKS: &[(&str, &str)] = &[
     ("dev/fd", "/proc/self/fd"),
@@ -100,6 +111,13 @@ impl Layout {
         for (_, path) in DEVICES {
             plan.entries.push(Entry::File((*path).to_owned(), Vec::new()));
         }
+        // Below `/proc`, where they are out of sight once that is mounted.
+        let mut world = Vec::new();
+        for (number, (path, content)) in crate::world::files(conditions).into_iter().enumerate() {
+            let source = c_path(Path::new(&format!("proc/{number}")));
+            plan.entries.push(Entry::File(source.clone(), content.into_bytes()));
+            world.push((source, c_path(Path::new(path))));
+        }
         for (name, content) in accounts::files(conditions) {
             plan.entries.push(Entry::File(c_path(&Path::new("etc").join(name)), content.into_bytes()));
         }
@@ -117,10 +135,28 @@ impl Layout {
         Ok(Self {
             entries,
             private: private.iter().map(|path| c_path(path)).collect(),
+            world,
+            random: random_bytes(conditions),
             build: c_path(&build),
             etc,
         })
     }
+}
+
+impl Layout {
+    /// The directories that the command may write to, absolute.
+    pub(crate) fn writable(&self) -> Vec<PathBuf> {
+        let paths = self.private.iter().chain([&self.build]);
+        paths.map(|path| Path::new("/").join(std::ffi::OsStr::from_bytes(path.to_bytes()))).collect()
+    }
+}
+
+/// What a random device gives, at each opening from the beginning.
+fn random_bytes(conditions: &Conditions) -> Vec<u8> {
+    let model::conditions::Random::Seed(seed) = conditions.random else { return Vec::new() };
+    let mut bytes = vec![0; RANDOM_BYTES];
+    crate::watch::random::Sequence::new(seed, "/dev/random", 0).fill(&mut bytes);
+    bytes
 }
 
 struct Plan<'a> {

@@ -17,14 +17,14 @@
 //! It alone in the workspace holds `unsafe`: module `kernel` (system calls), and the three places that fork,
 //! share memory and execute.
 //!
-//! Seam: a seccomp filter goes into `inside::payload`, directly before the exec (no_new_privs is set by then);
-//! its notify descriptor travels to the caller in a [`message`] as the build directory's does, and the
-//! caller's loop in `supervise` polls it. Varied conditions are further fields of the `job`.
+//! What the command may ask of the kernel is an allow-list (`filter`); what the filter does not decide goes to a
+//! thread of the caller (`watch`), which notes attempts at what is not declared.
 
 mod accounts;
 mod achieved;
 mod cancel;
 mod error;
+mod filter;
 mod idmap;
 mod inside;
 mod job;
@@ -37,6 +37,8 @@ mod run;
 mod scratch;
 mod spec;
 mod supervise;
+mod watch;
+mod world;
 
 pub use achieved::{Achieved, MemoryLimit, Mode};
 pub use cancel::Cancel;

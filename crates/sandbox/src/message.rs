@@ -12,6 +12,12 @@ pub(crate) enum Message {
     Failed(Failure),
     /// All is set up; the build directory's descriptor comes with it.
     Ready { cpus: u64, hidepid: bool, keyring: bool, nested_refused: bool },
+    /// The root of the sandbox comes with it.
+    Root,
+    /// The socket at which names are asked for comes with it.
+    Names,
+    /// The command is about to be executed; the listener for its system calls comes with it, if there is one.
+    Filtered,
     /// The command ended.
     Ended { status: i32, survivors: bool, user: u64, system: u64, max_rss: u64 },
     /// The command's processes need more memory than they may have.
@@ -31,6 +37,9 @@ impl Message {
                 [3, u64::from(status.cast_unsigned()), survivors.into(), user, system, max_rss, 0, 0]
             }
             Self::OutOfMemory => [4, 0, 0, 0, 0, 0, 0, 0],
+            Self::Root => [7, 0, 0, 0, 0, 0, 0, 0],
+            Self::Names => [5, 0, 0, 0, 0, 0, 0, 0],
+            Self::Filtered => [6, 0, 0, 0, 0, 0, 0, 0],
         };
         let mut bytes = [0; 64];
         for (slot, number) in bytes.chunks_exact_mut(8).zip(numbers) {
@@ -63,6 +72,9 @@ impl Message {
                 max_rss: n(5),
             },
             4 => Self::OutOfMemory,
+            7 => Self::Root,
+            5 => Self::Names,
+            6 => Self::Filtered,
             _ => return None,
         })
     }

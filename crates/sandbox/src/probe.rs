@@ -6,7 +6,8 @@ use std::os::fd::AsRawFd;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Failure, Stage};
-use crate::job::{Command, Ids, Job, Source, Stack};
+use crate::filter::{Filter, Listener, Topics};
+use crate::job::{Command, Ids, Job, Report, Source, Stack};
 use crate::layout::Layout;
 use crate::message::Message;
 use crate::run::{self, Channels};
@@ -32,12 +33,21 @@ pub fn probe() -> Result<Support, SandboxError> {
     let privileged = mode == Mode::Privileged;
     let channels = Channels::new(false, privileged)?;
     let nothing = || Source::Path(c"/".to_owned());
+    let ids = Ids::new(1000, 1000, privileged);
+    let owner = ids.owner();
     let job = Job {
-        ids: Ids::new(1000, 1000, privileged),
+        ids,
         root: nothing(),
         work: nothing(),
         scratch: nothing(),
-        layout: Layout { entries: Vec::new(), private: Vec::new(), build: c"build".to_owned(), etc: false },
+        layout: Layout {
+            entries: Vec::new(),
+            private: Vec::new(),
+            world: Vec::new(),
+            random: Vec::new(),
+            build: c"build".to_owned(),
+            etc: false,
+        },
         time: 0,
         hostname: Vec::new(),
         umask: 0o022,
@@ -46,6 +56,15 @@ pub fn probe() -> Result<Support, SandboxError> {
         memory: None,
         command: Command::new(&["/".into()], &BTreeMap::new())?,
         descriptors: channels.inherited(),
+        trace: false,
+        look: false,
+        owner,
+        process_ids_after: 2,
+        random_addresses: false,
+        domain: Vec::new(),
+        filter: Filter::new(Topics::default(), Listener::None),
+        unwatched: Filter::new(Topics::default(), Listener::None),
+        report: Report::new(),
         stack: Stack::new(),
         network_stack: Stack::new(),
     };

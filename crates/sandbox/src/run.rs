@@ -10,8 +10,12 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use model::Conditions;
+use model::conditions::{Clock, DirectoryOrder, Random};
+
 use crate::error::Stage;
-use crate::job::{Command, Descriptors, Ids, Job, Source, Stack, UNUSED_ID, hostname, path_text};
+use crate::filter::{Filter, Listener, Topics};
+use crate::job::{Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, hostname, path_text};
 use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
 use crate::supervise::{Child, Supervision};
@@ -42,7 +46,7 @@ static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
 /// When the command could not be started; see [`SandboxError`]. A command that ran has an [`crate::Exit`].
 pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let started = Instant::now();
-    let Spec { root, work, scratch, arguments, env, conditions, timeout, memory, io, cancel } = spec;
+    let Spec { root, work, scratch, arguments, env, conditions, timeout, memory, trace, io, cancel } = spec;
     layout::check(conditions)?;
     let mode = mode();
     let privileged = mode == Mode::Privileged;
@@ -67,8 +71,11 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     };
     let channels = Channels::new(matches!(io, Io::Log { .. }), privileged)?;
     let cpus = usize::try_from(conditions.cpus).unwrap_or(usize::MAX);
+    let ids = Ids::new(conditions.uid, conditions.gid, privileged);
+    let owner = ids.owner();
+    let topics = topics(conditions, trace);
     let job = Job {
-        ids: Ids::new(conditions.uid, conditions.gid, privileged),
+        ids,
         root: source(0, root)?,
         work: source(1, work)?,
         scratch: source(2, scratch)?,
@@ -81,6 +88,15 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         memory,
         command,
         descriptors: channels.inherited(),
+        trace,
+        look: topics.meets(Topics::FILES.and(Topics::TIMES)),
+        owner,
+        process_ids_after: conditions.process_ids_after,
+        random_addresses: conditions.address_randomness,
+        domain: conditions.domain.clone().into_bytes(),
+        filter: Filter::new(topics, Listener::There),
+        unwatched: Filter::new(Topics::default(), Listener::None),
+        report: Report::new(),
         stack: Stack::new(),
         network_stack: Stack::new(),
     };
@@ -93,9 +109,32 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     prepare_scratch(scratch, privileged, job.time)?;
     // An init that is gone has left a message that says why.
     let _ = kernel::send(socket.as_raw_fd(), b"!", None);
-    let supervision =
-        Supervision { job: &job, child, socket, log, mode, started, timeout, cancel, work, scratch };
+    let supervision = Supervision {
+        job: &job,
+        child,
+        socket,
+        log,
+        mode,
+        started,
+        timeout,
+        cancel,
+        work,
+        scratch,
+        conditions,
+    };
     supervision.until_end(io)
+}
+
+/// What goes to the caller.
+fn topics(conditions: &Conditions, trace: bool) -> Topics {
+    let always = Topics::NETWORK.and(Topics::KERNEL).and(Topics::CPUS).and(Topics::MEMORY);
+    let choices = [
+        (trace, Topics::FILES),
+        (conditions.clock != Clock::Host, Topics::CLOCK.and(Topics::TIMES).and(Topics::BIRTH)),
+        (conditions.random != Random::Host, Topics::RANDOM.and(Topics::BIRTH)),
+        (conditions.directory_order != DirectoryOrder::Host, Topics::ORDER),
+    ];
+    choices.into_iter().filter(|(chosen, _)| *chosen).fold(always, |all, (_, topic)| all.and(topic))
 }
 
 /// Forks init, and maps its ids where the caller must do that.

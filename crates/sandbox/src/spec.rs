@@ -6,6 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use model::Conditions;
+use model::trace::Trace;
+use model::violation::Violation;
 use serde::{Deserialize, Serialize};
 
 use crate::{Achieved, Cancel};
@@ -33,6 +35,8 @@ pub struct Spec<'a> {
     pub timeout: Option<Duration>,
     /// Limit of the resident memory of all processes together, and of their files in memory, in bytes.
     pub memory: Option<u64>,
+    /// Whether every look at a file is heard ([`Outcome::trace`]); slows a build down by a tenth to a half.
+    pub trace: bool,
     /// Where its input and output go.
     pub io: Io<'a>,
     /// Kills everything at once when raised.
@@ -82,6 +86,12 @@ pub struct Outcome {
     pub achieved: Achieved,
     /// Whether processes were still there when the command ended (they were killed).
     pub survivors_killed: bool,
+    /// What was attempted and not declared, in the order of the first attempts.
+    pub violations: Vec<Violation>,
+    /// How many attempts there were beyond those kept in `violations`.
+    pub more_violations: u64,
+    /// The files that were used, if [`Spec::trace`] was asked for and the host could.
+    pub trace: Option<Trace>,
 }
 
 /// What a command and its processes used.

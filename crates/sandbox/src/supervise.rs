@@ -10,11 +10,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use model::Conditions;
+
 use crate::error::{Failure, Stage};
 use crate::job::Job;
 use crate::kernel::{self, Errno};
 use crate::layout::{DEVICES, Entry};
 use crate::message::Message;
+use crate::watch::{Files, Seen, Watcher};
 use crate::{Achieved, Cancel, Exit, Io, MemoryLimit, Mode, Outcome, SandboxError, Usage, refusal, run};
 
 /// Init, seen from outside. Dropped, it and everything in its sandbox is dead.
@@ -95,6 +98,7 @@ pub(crate) struct Supervision<'a> {
     pub(crate) cancel: &'a Cancel,
     pub(crate) work: &'a Path,
     pub(crate) scratch: &'a Path,
+    pub(crate) conditions: &'a Conditions,
 }
 
 /// What init has said so far.
@@ -107,20 +111,37 @@ struct Heard {
     alone: bool,
     usage: Usage,
     survivors: bool,
+    names: Option<OwnedFd>,
+    root: Option<OwnedFd>,
+    /// Set once the command is about to be executed: its listener, if it could have one.
+    filtered: Option<Option<OwnedFd>>,
 }
 
 impl Supervision<'_> {
     pub(crate) fn until_end(mut self, io: Io<'_>) -> Result<Outcome, SandboxError> {
         let mut heard = Heard::default();
-        let result = match io {
-            Io::Log { sink } => self.listen(&mut heard, sink),
-            Io::Terminal => {
-                let result = self.listen(&mut heard, &mut |_| {});
-                kernel::restore_foreground(0);
-                result
-            }
-        };
+        let end = Cancel::new()
+            .map_err(|e| refusal::setup(Stage::Supervise, String::new(), e.raw_os_error().unwrap_or(0)))?;
+        let (result, seen) = std::thread::scope(|scope| {
+            let mut watching = None;
+            let watch = &mut |watcher: Watcher| watching = Some(scope.spawn(|| watcher.run(&end)));
+            let result = match io {
+                Io::Log { sink } => self.listen(&mut heard, sink, watch),
+                Io::Terminal => {
+                    let result = self.listen(&mut heard, &mut |_| {}, watch);
+                    kernel::restore_foreground(0);
+                    result
+                }
+            };
+            end.cancel();
+            let seen = watching.map(|thread| thread.join().unwrap_or_default());
+            (result, seen.unwrap_or_default())
+        });
         let killed = result?;
+        if let Some(cause) = seen.broken.clone() {
+            let fix = "boot with proc_mem.force_override=always, or choose `clock = \"host\"`".to_owned();
+            return Err(SandboxError::Refused { cause, fix });
+        }
         if let Some(failure) = heard.failed {
             return Err(self.explain(failure));
         }
@@ -137,7 +158,9 @@ impl Supervision<'_> {
         if heard.alone {
             leave(self.child, self.scratch.to_owned());
         }
-        Ok(Outcome { exit, work, usage, achieved, survivors_killed: heard.survivors })
+        let Seen { violations, more_violations, trace, .. } = seen;
+        let survivors_killed = heard.survivors;
+        Ok(Outcome { exit, work, usage, achieved, survivors_killed, violations, more_violations, trace })
     }
 
     /// Polls until init is dead, or is alone and has said so; says whether it was killed here, and why.
@@ -145,6 +168,7 @@ impl Supervision<'_> {
         &mut self,
         heard: &mut Heard,
         sink: &mut dyn FnMut(&[u8]),
+        watch: &mut dyn FnMut(Watcher),
     ) -> Result<Option<Exit>, SandboxError> {
         let mut killed = None;
         let mut buffer = vec![0; 64 << 10];
@@ -166,6 +190,18 @@ impl Supervision<'_> {
             }
             if message {
                 self.hear(heard)?;
+                if let Some(listener) = heard.filtered.take() {
+                    if let Some((achieved, _)) = &mut heard.ready {
+                        achieved.watched = listener.is_some();
+                    }
+                    let root = heard.root.take().filter(|_| listener.is_some());
+                    let second =
+                        if self.job.trace { root.as_ref().and_then(|r| r.try_clone().ok()) } else { None };
+                    let files = second.map(|root| Files::new(root, self.job.layout.writable()));
+                    let (owner, conditions) = (self.job.owner, self.conditions.clone());
+                    let (names, init) = (heard.names.take(), self.child.pid());
+                    watch(Watcher::new(listener, names, init, files, root, owner, conditions));
+                }
             }
             if ended {
                 self.child.wait();
@@ -220,6 +256,9 @@ impl Supervision<'_> {
                     heard.ready = Some((self.achieved(cpus, hidepid, keyring, nested_refused), work));
                 }
                 (Some(Message::Failed(failure)), _) => heard.failed = Some(failure),
+                (Some(Message::Root), Some(root)) => heard.root = Some(root),
+                (Some(Message::Names), Some(names)) => heard.names = Some(names),
+                (Some(Message::Filtered), listener) => heard.filtered = Some(listener),
                 (Some(Message::OutOfMemory), _) => heard.exit = Some(Exit::OutOfMemory),
                 (Some(Message::Ended { status, survivors, user, system, max_rss }), _) => {
                     heard.exit = Some(if libc::WIFSIGNALED(status) {
@@ -247,6 +286,7 @@ impl Supervision<'_> {
             hidepid,
             keyring,
             nested_namespaces_refused: nested_refused,
+            watched: false,
         }
     }
 

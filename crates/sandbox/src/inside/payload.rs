@@ -3,10 +3,12 @@
 #![allow(unsafe_code, reason = "shares init's memory until the exec, which saves copying it")]
 
 use std::ffi::{c_int, c_void};
+use std::os::fd::RawFd;
+use std::sync::atomic::Ordering;
 
-use crate::error::{Failure, Stage};
+use crate::error::{At, Failure, Stage};
 use crate::job::Job;
-use crate::kernel::{self, Answer, Errno};
+use crate::kernel::{self, Errno};
 
 /// Resource limits: number, soft, hard. A hard limit of the caller that is lower stays.
 ///
@@ -30,52 +32,84 @@ const LIMITS: &[(u32, u64, u64)] = &[
     (libc::RLIMIT_STACK, 8 << 20, u64::MAX),
 ];
 
-struct Shared<'a> {
-    job: &'a Job,
-    failure: Option<Failure>,
+/// Starts the command; gives its pid, and the descriptor that hears of its system calls.
+///
+/// Returns when the command's process is ready to execute. That may still fail: see [`crate::job::Report::failure`].
+pub(super) fn start(job: &Job) -> Result<(i32, Option<RawFd>), Failure> {
+    let ready = kernel::waiting_counter().at(Stage::Spawn)?;
+    let mut shared = Shared { job, ready };
+    // SAFETY: init has one thread; `child` executes or exits; the stack is unused and was made for this. Init
+    // leaves `shared` and the stack alone until the child has raised `ready`, and of `job` the child then reads
+    // only what nobody writes.
+    let pid = unsafe { kernel::spawn_beside(child, (&raw mut shared).cast(), job.stack.end()) };
+    let pid = pid.at(Stage::Spawn)?;
+    let mut count = [0; 8];
+    kernel::read(ready, &mut count).at_entry(Stage::Spawn, 2)?;
+    let listener = job.report.listener.load(Ordering::Acquire);
+    Ok((pid, (listener >= 0).then_some(listener)))
 }
 
-/// Starts the command; an exec that fails is an error here.
-pub(super) fn start(job: &Job) -> Result<i32, Failure> {
-    let mut shared = Shared { job, failure: None };
-    // SAFETY: init has one thread; `child` executes or exits; the stack is unused and was made for this.
-    let pid = unsafe { kernel::spawn_sharing(child, (&raw mut shared).cast(), job.stack.end()) };
-    match shared.failure {
-        Some(failure) => Err(failure),
-        None => pid.map_err(|errno| Failure { stage: Stage::Spawn, index: 0, errno: errno.0 }),
-    }
+struct Shared<'a> {
+    job: &'a Job,
+    ready: RawFd,
 }
 
 extern "C" fn child(argument: *mut c_void) -> c_int {
-    // SAFETY: `start` passes its `Shared`, and stands still until this process executes or exits.
-    let shared = unsafe { &mut *argument.cast::<Shared<'_>>() };
-    let job = shared.job;
-    let failure = match prepare(job) {
-        Err(errno) => Failure { stage: Stage::Spawn, index: 1, errno: errno.0 },
-        Ok(()) => Failure { stage: Stage::Exec, index: 0, errno: execute(job).0 },
-    };
-    shared.failure = Some(failure);
+    // SAFETY: `start` passes its `Shared`, and stands still until this process has raised `ready`.
+    let &mut Shared { job, ready } = unsafe { &mut *argument.cast::<Shared<'_>>() };
+    let prepared = prepare(job).and_then(|null| restrict(job, null));
+    if let Err(failure) = prepared {
+        job.report.fail(failure);
+    }
+    raise(ready);
+    if prepared.is_ok() {
+        kernel::close_from(3, &[]);
+        job.report.fail(Failure { stage: Stage::Exec, index: 0, errno: execute(job).0 });
+    }
     kernel::exit_now(127)
 }
 
-fn prepare(job: &Job) -> Answer<()> {
-    if job.descriptors.log >= 0 {
-        kernel::setsid()?;
-        let null = kernel::open_at(libc::AT_FDCWD, c"/dev/null", libc::O_RDONLY, 0)?;
-        kernel::duplicate(null, 0)?;
-        kernel::duplicate(job.descriptors.log, 1)?;
-        kernel::duplicate(job.descriptors.log, 2)?;
-    } else {
-        kernel::take_foreground(0);
-    }
-    kernel::close_from(3, &[]);
+fn raise(ready: RawFd) {
+    // A counter at zero takes it.
+    let _ = kernel::write_all(ready, &1_u64.to_ne_bytes());
+}
+
+/// What needs no restriction, or would fail under one. Gives a descriptor of `/dev/null`.
+fn prepare(job: &Job) -> Result<RawFd, Failure> {
+    let null = kernel::open_at(libc::AT_FDCWD, c"/dev/null", libc::O_RDONLY, 0).at(Stage::Spawn)?;
     for (resource, soft, hard) in LIMITS {
         kernel::limit(*resource, *soft, *hard);
     }
-    kernel::personality(libc::ADDR_NO_RANDOMIZE as u64)?;
+    let randomness = if job.random_addresses { 0 } else { libc::ADDR_NO_RANDOMIZE as u64 };
+    kernel::personality(randomness).at_entry(Stage::Spawn, 1)?;
+    if job.descriptors.log >= 0 {
+        kernel::setsid().at_entry(Stage::Spawn, 1)?;
+    } else {
+        kernel::take_foreground(0);
+    }
     kernel::umask(job.umask);
     kernel::default_signals();
     kernel::set_signal_mask(0);
+    Ok(null)
+}
+
+/// From here on, only what the filter allows.
+fn restrict(job: &Job, null: RawFd) -> Result<(), Failure> {
+    let listener = match kernel::set_filter(job.filter.instructions(), true) {
+        // A container engine listens already (EBUSY), or the kernel cannot (EINVAL, before Linux 5.0).
+        Err(Errno(libc::EBUSY | libc::EINVAL)) => {
+            kernel::set_filter(job.unwatched.instructions(), false).at(Stage::Filter)?
+        }
+        other => other.at(Stage::Filter)?,
+    };
+    job.report.listener.store(listener.unwrap_or(-1), Ordering::Release);
+    // Init has the listener too; what follows is this process's own.
+    kernel::unshare_descriptors().at(Stage::Filter)?;
+    if job.descriptors.log >= 0 {
+        kernel::duplicate(null, 0).at(Stage::Spawn)?;
+        kernel::duplicate(job.descriptors.log, 1).at(Stage::Spawn)?;
+        kernel::duplicate(job.descriptors.log, 2).at(Stage::Spawn)?;
+    }
     Ok(())
 }
 

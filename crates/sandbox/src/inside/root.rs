@@ -11,7 +11,7 @@ use super::text::Text;
 use crate::error::{At, Failure, Stage};
 use crate::job::{Job, Source};
 use crate::kernel::{self, Answer, Errno};
-use crate::layout::{DEVICES, Entry};
+use crate::layout::{DEVICES, Entry, RANDOM_DEVICES, RANDOM_SIZE};
 
 /// Files of `/proc` that tell about the host or its keys to everybody.
 const MASKED_FILES: &[&std::ffi::CStr] =
@@ -25,6 +25,9 @@ const MASKED_DIRS: &[&std::ffi::CStr] = &[c"proc/acpi", c"proc/scsi"];
 /// A directory of every host that nothing here uses. Not `/`: only the topmost of what is stacked there would be
 /// let go with the old root.
 const STAGE: &std::ffi::CStr = c"/proc/fs";
+
+/// Room for the files that lie over those of `/proc`.
+const WORLD: usize = 16;
 
 const HIDDEN: u64 = kernel::READ_ONLY | kernel::NO_SUID | kernel::NO_DEV;
 
@@ -47,6 +50,10 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
         kernel::mount(c"overlay", c"etc", HIDDEN, options.as_c_str()).at(Stage::Etc)?;
     }
     for (index, (device, path)) in DEVICES.iter().enumerate() {
+        if !job.layout.random.is_empty() && RANDOM_DEVICES.contains(path) {
+            random_device(path, &job.layout.random).at_entry(Stage::Device, index)?;
+            continue;
+        }
         bind(libc::AT_FDCWD, device, root, path).at_entry(Stage::Device, index)?;
     }
     let quiet = kernel::NO_SUID | kernel::NO_EXEC;
@@ -55,7 +62,16 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     for (index, path) in job.layout.private.iter().enumerate() {
         bind(root, path, root, path).at_entry(Stage::Private, index)?;
     }
+    let mut world = [-1; WORLD];
+    for (slot, (source, _)) in world.iter_mut().zip(&job.layout.world) {
+        *slot = kernel::clone_mount(root, source).at(Stage::Mask)?;
+    }
     let hidepid = processes(root, job.ids.root_outside)?;
+    for (mount, (_, target)) in world.into_iter().zip(&job.layout.world) {
+        kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
+        kernel::attach(mount, root, target).at(Stage::Mask)?;
+        kernel::close(mount);
+    }
     await_scratch(job)?;
     let options = Text::new()
         .push("userxattr,volatile,lowerdir=")
@@ -75,6 +91,14 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     kernel::pivot_here().at(Stage::Pivot)?;
     kernel::enter_dir(build).at_entry(Stage::Pivot, 1)?;
     Ok(Built { work: build, hidepid })
+}
+
+/// Fills the place of a random device: the same bytes at each opening, and zeros without end.
+fn random_device(path: &std::ffi::CStr, bytes: &[u8]) -> Answer<()> {
+    let file = kernel::open_at(libc::AT_FDCWD, path, libc::O_WRONLY, 0)?;
+    let filled = kernel::write_all(file, bytes).and_then(|()| kernel::set_size(file, RANDOM_SIZE));
+    kernel::close(file);
+    filled
 }
 
 /// The caller prepares the scratch directory while this process works, and then says so.

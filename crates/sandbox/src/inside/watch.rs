@@ -42,6 +42,10 @@ pub(super) fn until_end(job: &Job, payload: i32) {
             Err(_) => return, // the payload cannot be lost; the caller reports that init vanished
         }
     };
+    if let Some(failure) = job.report.failure() {
+        let _ = Message::Failed(failure).send(socket, None);
+        return;
+    }
     let survivors = loop {
         match kernel::wait_any(libc::WNOHANG) {
             Ok(Some(_)) => {}

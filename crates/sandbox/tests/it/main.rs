@@ -5,11 +5,15 @@
 
 mod command;
 mod end;
+mod escapes;
 mod files;
 mod identity;
 mod isolation;
 mod limits;
+mod pinned;
+mod probe;
 mod terminal;
+mod violations;
 mod world;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) memory: Option<u64>,
+    pub(crate) trace: bool,
     pub(crate) cancel: Cancel,
     runs: std::cell::Cell<u32>,
 }
@@ -43,6 +44,7 @@ impl World {
             env,
             timeout: Some(Duration::from_secs(60)),
             memory: None,
+            trace: false,
             cancel: Cancel::new().expect("a descriptor"),
             runs: std::cell::Cell::new(0),
         };
@@ -149,6 +151,7 @@ impl World {
             conditions: &self.conditions,
             timeout: self.timeout,
             memory: self.memory,
+            trace: self.trace,
             io,
             cancel: &self.cancel,
         })

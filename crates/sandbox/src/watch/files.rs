@@ -1,0 +1,274 @@
+//! Every look at a file, while the sandbox traces.
+//!
+//! A call is heard before it is made. Whether a file is there is found out here, by looking from the sandbox's root
+//! as the process would; the call itself is then made by the kernel.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use model::trace::Trace;
+use model::violation::{Kind, Process};
+
+use super::process::Caller;
+use super::record::Record;
+use crate::kernel;
+
+/// The longest path of the kernel.
+const PATH: usize = 4096;
+/// Files of the kernel's own, seen differently from each process.
+pub(super) const OF_THE_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// What a call does with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Read,
+    Write,
+    /// Makes, moves or removes a name; the name itself is meant, not what it points at.
+    Name,
+    Execute,
+    Ask,
+}
+
+/// Where a path is in a call's arguments.
+struct Place {
+    purpose: Purpose,
+    /// Which argument is the directory's descriptor, if there is one.
+    dir: Option<usize>,
+    path: usize,
+}
+
+/// Listens for files.
+pub(crate) struct Files {
+    root: OwnedFd,
+    /// Directories that the step may write to.
+    writable: Vec<PathBuf>,
+    trace: Trace,
+    /// By thread: its process in the trace.
+    known: HashMap<i32, u32>,
+    /// By thread: programs that it tried to execute in vain since it last executed one.
+    in_vain: HashMap<i32, Vec<(String, Vec<Process>)>>,
+}
+
+impl Files {
+    pub(crate) fn new(root: OwnedFd, writable: Vec<PathBuf>) -> Self {
+        let (known, in_vain) = (HashMap::new(), HashMap::new());
+        Self { root, writable, trace: Trace::default(), known, in_vain }
+    }
+
+    /// Notes what the call is about to use.
+    pub(super) fn hear(
+        &mut self,
+        caller: &Caller,
+        init: i32,
+        number: i64,
+        arguments: &[u64; 6],
+        record: &mut Record,
+    ) {
+        for Place { purpose, dir, path } in places(number, arguments) {
+            let Some(text) = caller.read_text(arguments[path], PATH) else {
+                // Before the command is executed its memory is closed; which one it is, is known.
+                let own = purpose == Purpose::Execute && self.trace.processes.is_empty();
+                self.trace.lost += u64::from(!own);
+                continue;
+            };
+            if text.is_empty() {
+                continue; // the descriptor itself
+            }
+            let Some(path) = absolute(caller, dir.map(|dir| arguments[dir]), Path::new(&text)) else {
+                self.trace.lost += 1;
+                continue;
+            };
+            if !OF_THE_KERNEL.iter().any(|own| path.starts_with(own)) {
+                self.note(caller, init, purpose, &path, record);
+            }
+            if purpose == Purpose::Execute {
+                self.known.remove(&caller.pid); // the next call may be another program's
+            }
+        }
+    }
+
+    fn note(&mut self, caller: &Caller, init: i32, purpose: Purpose, path: &Path, record: &mut Record) {
+        let follow = purpose != Purpose::Name;
+        let there = self.look(path, follow);
+        let changes = matches!(purpose, Purpose::Write | Purpose::Name);
+        let real = match &there {
+            Some(real) => real.clone(),
+            // What is made lies where its directory really is.
+            None => match (path.parent().and_then(|parent| self.look(parent, true)), path.file_name()) {
+                (Some(parent), Some(name)) if changes => parent.join(name),
+                _ => path.to_owned(),
+            },
+        };
+        if changes && !self.writable.iter().any(|dir| real.starts_with(dir)) {
+            record.add(Kind::Write, &real.display().to_string(), || caller.ancestry(init));
+        }
+        let process = self.process(caller, init);
+        if purpose == Purpose::Execute {
+            if there.is_some() {
+                self.in_vain.remove(&caller.pid);
+            } else {
+                let name = path.display().to_string();
+                let by = caller.ancestry(init);
+                self.in_vain.entry(caller.pid).or_default().push((name, by));
+            }
+        }
+        let used = self.trace.files.entry(real.display().to_string()).or_default();
+        match purpose {
+            Purpose::Read => used.read = true,
+            Purpose::Write | Purpose::Name => used.written = true,
+            Purpose::Execute => used.executed = true,
+            Purpose::Ask => used.asked = true,
+        }
+        // Who first finds nothing, and makes nothing, has missed it.
+        if there.is_none() && !changes && !used.written && used.by.is_empty() {
+            used.missing = true;
+        } else if changes {
+            used.missing = false;
+        }
+        if let Err(at) = used.by.binary_search(&process) {
+            used.by.insert(at, process);
+        }
+    }
+
+    /// Where `path` leads, from the sandbox's root; `None` if nothing is there.
+    fn look(&self, path: &Path, follow: bool) -> Option<PathBuf> {
+        let text = CString::new(path.as_os_str().as_bytes()).ok()?;
+        let found = kernel::look_in(self.root.as_raw_fd(), &text, follow).ok()?;
+        let real = fs::read_link(format!("/proc/self/fd/{found}"));
+        kernel::close(found);
+        real.ok()
+    }
+
+    fn process(&mut self, caller: &Caller, init: i32) -> u32 {
+        if let Some(known) = self.known.get(&caller.pid) {
+            return *known;
+        }
+        let by = caller.ancestry(init).into_iter().next();
+        let process = by.unwrap_or_else(|| Process { pid: 0, command: "?".into() });
+        let last = self.trace.processes.iter().rposition(|known| *known == process);
+        let index = last.unwrap_or_else(|| {
+            self.trace.processes.push(process);
+            self.trace.processes.len() - 1
+        });
+        let index = u32::try_from(index).unwrap_or(u32::MAX);
+        self.known.insert(caller.pid, index);
+        index
+    }
+
+    /// The trace; programs that were executed in vain, and nothing instead of them, become violations.
+    pub(super) fn into_trace(mut self, record: &mut Record) -> Trace {
+        let mut in_vain: Vec<_> = self.in_vain.drain().collect();
+        in_vain.sort_by_key(|(thread, _)| *thread);
+        for (name, by) in in_vain.into_iter().flat_map(|(_, tried)| tried) {
+            let program = Path::new(&name).file_name().map(|n| n.to_string_lossy().into_owned());
+            record.add(Kind::Program, &program.unwrap_or(name), || by);
+        }
+        self.trace
+    }
+}
+
+/// The paths of a call.
+fn places(number: i64, arguments: &[u64; 6]) -> Vec<Place> {
+    let place = |purpose, dir, path| Place { purpose, dir, path };
+    let opened = |flags: u64| {
+        let flags = i32::try_from(flags & 0x7fff_ffff).unwrap_or(0);
+        let reads = flags & libc::O_ACCMODE == libc::O_RDONLY && flags & (libc::O_CREAT | libc::O_TRUNC) == 0;
+        if reads { Purpose::Read } else { Purpose::Write }
+    };
+    match number {
+        libc::SYS_openat => vec![place(opened(arguments[2]), Some(0), 1)],
+        // The flags of openat2 are in memory; it is used by few, and for reading.
+        437 => vec![place(Purpose::Read, Some(0), 1)],
+        libc::SYS_execve => vec![place(Purpose::Execute, None, 0)],
+        libc::SYS_execveat => vec![place(Purpose::Execute, Some(0), 1)],
+        libc::SYS_faccessat | 439 | libc::SYS_newfstatat | libc::SYS_statx => {
+            vec![place(Purpose::Ask, Some(0), 1)]
+        }
+        libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_linkat => {
+            vec![place(Purpose::Name, Some(0), 1), place(Purpose::Name, Some(2), 3)]
+        }
+        libc::SYS_mkdirat | libc::SYS_unlinkat => vec![place(Purpose::Name, Some(0), 1)],
+        libc::SYS_symlinkat => vec![place(Purpose::Name, Some(1), 2)],
+        _ => here(number, arguments, opened),
+    }
+}
+
+/// The calls that only this architecture has.
+#[cfg(target_arch = "x86_64")]
+fn here(number: i64, arguments: &[u64; 6], opened: impl Fn(u64) -> Purpose) -> Vec<Place> {
+    let place = |purpose, path| Place { purpose, dir: None, path };
+    match number {
+        libc::SYS_open => vec![place(opened(arguments[1]), 0)],
+        libc::SYS_creat => vec![place(Purpose::Write, 0)],
+        libc::SYS_access | libc::SYS_stat | libc::SYS_lstat => vec![place(Purpose::Ask, 0)],
+        libc::SYS_rename | libc::SYS_link => vec![place(Purpose::Name, 0), place(Purpose::Name, 1)],
+        libc::SYS_mkdir | libc::SYS_unlink | libc::SYS_rmdir => vec![place(Purpose::Name, 0)],
+        libc::SYS_symlink => vec![place(Purpose::Name, 1)],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn here(_: i64, _: &[u64; 6], _: impl Fn(u64) -> Purpose) -> Vec<Place> {
+    Vec::new()
+}
+
+/// A path as its process means it, from the root; `.` and `..` are taken out by name.
+pub(super) fn absolute(caller: &Caller, dir: Option<u64>, path: &Path) -> Option<PathBuf> {
+    if path.is_absolute() {
+        return Some(plain(path));
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "descriptors have 32 bits; the rest is not looked at"
+    )]
+    let dir = dir.map_or(libc::AT_FDCWD, |dir| (dir as u32).cast_signed());
+    let link = match dir {
+        libc::AT_FDCWD => format!("/proc/{}/cwd", caller.pid),
+        dir => format!("/proc/{}/fd/{dir}", caller.pid),
+    };
+    Some(plain(&fs::read_link(link).ok()?.join(path)))
+}
+
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_plain() {
+        for (path, expected) in [("/a/./b/../c", "/a/c"), ("/..", "/"), ("/a//b/", "/a/b"), ("/a/b/..", "/a")]
+        {
+            assert_eq!(plain(Path::new(path)), Path::new(expected), "{path}");
+        }
+    }
+
+    #[test]
+    fn purposes_follow_the_flags() {
+        let purpose = |flags: i32| {
+            let arguments = [0, 0, u64::from(flags.cast_unsigned()), 0, 0, 0];
+            places(libc::SYS_openat, &arguments)[0].purpose
+        };
+        assert_eq!(purpose(libc::O_RDONLY | libc::O_CLOEXEC), Purpose::Read);
+        for writes in [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC] {
+            assert_eq!(purpose(writes), Purpose::Write, "{writes:#o}");
+        }
+    }
+}
