@@ -29,6 +29,8 @@ pub(crate) enum Exit {
     StepFailed,
     /// The host refuses the sandbox.
     NoSandbox,
+    /// A step attempted what its recipe does not declare.
+    Violation,
     /// There is no attestation.
     NoAttestation,
     /// There is one, but none that is acceptable.
@@ -62,6 +64,7 @@ impl Exit {
             Self::LockStale => 5,
             Self::StepFailed => 10,
             Self::NoSandbox => 11,
+            Self::Violation => 12,
             Self::NoAttestation => 20,
             Self::NoneAcceptable => 21,
             Self::DigestMismatch => 22,
@@ -83,6 +86,7 @@ impl Exit {
             Self::LockStale => "lock_stale",
             Self::StepFailed => "step_failed",
             Self::NoSandbox => "no_sandbox",
+            Self::Violation => "violation",
             Self::NoAttestation => "no_attestation",
             Self::NoneAcceptable => "none_acceptable",
             Self::DigestMismatch => "digest_mismatch",

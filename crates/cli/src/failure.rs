@@ -152,6 +152,16 @@ impl Failure {
         self
     }
 
+    /// What a step attempted, and who in it.
+    fn attempt(self, violation: &model::Violation) -> Self {
+        let times = if violation.count == 1 { String::new() } else { format!(", {} times", violation.count) };
+        self.line(format!("{:8} {}{times}", violation.kind, violation.what)).line(format!(
+            "{:8} by {}",
+            "",
+            engine::advice::by(violation)
+        ))
+    }
+
     fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
@@ -292,15 +302,22 @@ impl From<BuildError> for Failure {
         let title = error.to_string();
         match &error {
             BuildError::Step(failed) => {
-                let mut failure = Self::new(Exit::StepFailed, title);
+                let exit = if failed.denied { Exit::Violation } else { Exit::StepFailed };
+                let mut failure = Self::new(exit, title);
+                for violation in &failed.violations {
+                    failure = failure.attempt(violation);
+                }
                 if let Some(command) = &failed.command {
                     failure = failure.line(format!("while running: {command}"));
                 }
                 for line in &failed.last_lines {
                     failure = failure.line(format!("| {line}"));
                 }
-                for hint in &failed.hints {
-                    failure = failure.help(hint.clone());
+                let advice = failed.violations.iter().flat_map(|v| engine::advice::advice(&failed.step, v));
+                for help in advice.chain(failed.hints.iter().cloned()) {
+                    if !failure.help.contains(&help) {
+                        failure = failure.help(help);
+                    }
                 }
                 failure
                     .help(format!("the whole log: `selfsame show --raw {}`", failed.log))

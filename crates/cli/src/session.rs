@@ -86,6 +86,7 @@ impl Session {
             cancel: &self.cancel,
             clock: &now,
             jobs,
+            trace: false,
         })
     }
 

@@ -13,8 +13,9 @@ use model::sbom::{Component, Inventory, InventoryArtifact};
 use model::statement::SLSA_PROVENANCE;
 use serde_json::{Value, json};
 
-use crate::build::{Built, Observation};
+use crate::build::Built;
 use crate::job::{Job, Origin};
+use crate::observation::Observation;
 use crate::{BuildError, Context, VERSION};
 
 /// Where the bundles of builds are kept, by everything in them that is not this one run.

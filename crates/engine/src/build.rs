@@ -9,7 +9,7 @@ use model::{Conditions, Digest, Timestamp};
 
 use crate::graph::{self, Task};
 use crate::package::{self, Packed};
-pub use crate::run::{Missed, Observation, StepRun};
+pub use crate::run::{Missed, StepRun};
 use crate::{BuildError, Context, Job, plan, run};
 
 /// What a build gave.
@@ -61,7 +61,7 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     let results = graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
         let step = job.recipe.step(name).expect("tasks are steps of the recipe");
         let action = plan::action(cx.store, job, step, &conditions, done)?;
-        let (result, run) = run::run(cx, name, &action, last.get(name), fresh)?;
+        let (result, run) = run::run(cx, step, &action, last.get(name), fresh)?;
         runs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), run);
         Ok::<ActionResult, BuildError>(result)
     })?;

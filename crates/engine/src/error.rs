@@ -1,6 +1,7 @@
 //! Why a build did not come to its end.
 
 use model::tree::TreeError;
+use model::violation::Violation;
 use model::{Digest, RelPath};
 use sandbox::{Exit, SandboxError};
 use store::StoreError;
@@ -37,8 +38,8 @@ pub enum BuildError {
         /// Why not.
         source: SandboxError,
     },
-    /// A step ran and failed.
-    #[error("step `{}` failed: {}", .0.step, describe(.0.exit))]
+    /// A step ran and failed, or attempted what is denied.
+    #[error("step `{}` {}", .0.step, .0.sentence())]
     Step(Box<FailedStep>),
     /// A step ended well but a declared output is not there.
     #[error("step `{step}` ended well but did not make `{output}`")]
@@ -93,8 +94,22 @@ pub struct FailedStep {
     pub last_lines: Vec<String>,
     /// The whole log.
     pub log: Digest,
+    /// What it attempted and what it missed, unless the recipe does not care.
+    pub violations: Vec<Violation>,
+    /// Whether one of them is denied.
+    pub denied: bool,
     /// What the log suggests.
     pub hints: Vec<String>,
+}
+
+impl FailedStep {
+    /// How it failed, without its name.
+    pub(crate) fn sentence(&self) -> String {
+        match self.exit {
+            Exit::Code(0) => "attempted what its recipe does not declare".to_owned(),
+            exit => format!("failed: {}", describe(exit)),
+        }
+    }
 }
 
 impl BuildError {

@@ -117,20 +117,6 @@ impl Job {
     #[must_use]
     pub fn conditions(&self) -> Conditions {
         let newest = self.sources.values().map(|s| s.epoch).max().unwrap_or(EARLIEST).max(EARLIEST);
-        let choices = &self.recipe.conditions;
-        let mut c = Conditions::canonical(choices.source_date_epoch.unwrap_or(newest));
-        let set = |field: &mut String, choice: &Option<String>| {
-            if let Some(value) = choice {
-                field.clone_from(value);
-            }
-        };
-        set(&mut c.build_path, &choices.build_path);
-        set(&mut c.hostname, &choices.hostname);
-        set(&mut c.locale, &choices.locale);
-        set(&mut c.timezone, &choices.timezone);
-        set(&mut c.user, &choices.user);
-        c.cpus = choices.cpus.unwrap_or(c.cpus);
-        c.umask = choices.umask.unwrap_or(c.umask);
-        c
+        self.recipe.conditions.apply(newest)
     }
 }

@@ -12,9 +12,15 @@
 pub mod job;
 pub mod plan;
 
+pub mod advice;
 pub mod build;
+mod execute;
+mod failed;
 mod graph;
 pub mod hint;
+mod log;
+mod missing;
+pub mod observation;
 mod run;
 
 pub mod package;
@@ -51,6 +57,8 @@ pub struct Context<'a> {
     pub clock: &'a (dyn Fn() -> Timestamp + Sync),
     /// How many steps run at once; at least 1.
     pub jobs: usize,
+    /// Whether every look at a file is heard and kept; what was built without is then run again.
+    pub trace: bool,
 }
 
 /// Version of this program, as provenance and SBOMs record it.

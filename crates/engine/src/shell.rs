@@ -33,7 +33,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         .map(|s| graph::Task { name: s.name.clone(), needs: s.needs().map(str::to_owned).collect() });
     let done: Results = graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
         let action = plan::action(cx.store, job, before[name], &conditions, done)?;
-        run::run(cx, name, &action, None, false).map(|(result, _)| result)
+        run::run(cx, before[name], &action, None, false).map(|(result, _)| result)
     })?;
     let mut action = plan::action(cx.store, job, step, &conditions, &done)?;
     action.env.insert("PS1".into(), format!("{}:$PWD$ ", step.name));
@@ -50,6 +50,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         conditions: &conditions,
         timeout: None,
         memory: action.memory,
+        trace: false,
         io: Io::Terminal,
         cancel: cx.cancel,
     })

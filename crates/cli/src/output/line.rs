@@ -8,6 +8,7 @@ use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use model::Event;
 use model::event::Outcome;
+use model::violation::{Kind, Policy};
 
 use super::answer::duration;
 use super::safe::{block, plain};
@@ -49,7 +50,7 @@ impl Lines {
             Event::Finished { stage, name, .. } => {
                 running.names.remove(&format!("{stage} {name}"));
             }
-            Event::Output { .. } | Event::Note { .. } | Event::Warning { .. } => {}
+            Event::Output { .. } | Event::Note { .. } | Event::Warning { .. } | Event::Violation { .. } => {}
         }
         running.last = Instant::now();
         if let Some(text) = text(event) {
@@ -105,6 +106,21 @@ pub(crate) fn text(event: &Event) -> Option<String> {
             let help = |a: &String| format!("\n{:>12} {}", "help", block(a, INDENT));
             let advice = advice.as_ref().map_or(String::new(), help);
             format!("{style}{:>12}{style:#} {}{advice}", "warning", block(text, INDENT))
+        }
+        Event::Violation { step, policy, violation } => {
+            let style = color(if *policy == Policy::Deny { AnsiColor::Red } else { AnsiColor::Yellow });
+            let word = match (violation.kind, policy) {
+                (Kind::Program | Kind::File, _) => "missed",
+                (_, Policy::Deny) => "denied",
+                _ => "attempt",
+            };
+            let (kind, what) = (violation.kind, plain(&violation.what));
+            let by = engine::advice::by(violation);
+            let by = plain(&by);
+            let times =
+                if violation.count == 1 { String::new() } else { format!(", {} times", violation.count) };
+            let step = plain(step);
+            format!("{style}{word:>12}{style:#} {step}: {kind} {what}{times} {dim}· by {by}{dim:#}")
         }
         Event::Started { .. } | Event::Advanced { .. } => return None,
     })

@@ -59,7 +59,7 @@ impl Live {
                     self.print(event);
                 }
             }
-            Event::Note { .. } | Event::Warning { .. } => self.print(event),
+            Event::Note { .. } | Event::Warning { .. } | Event::Violation { .. } => self.print(event),
         }
     }
 

@@ -28,7 +28,7 @@ fn nothing_of_the_host_can_be_reached_and_the_error_says_what_was_tried() {
     for (command, told) in probes {
         let project = Project::new(&one_step(&["mkdir out", command]), &[]);
         let (code, error) = home.json(project.path(), &["build"]);
-        assert_eq!(code, 10, "{command}: {error:#}");
+        assert_eq!(code, 12, "{command}: {error:#}");
         let help: Vec<_> = error["help"].as_array().unwrap().iter().map(|h| h.as_str().unwrap()).collect();
         assert!(help.iter().any(|h| h.contains(told)), "{command}: expected `{told}`: {error:#}");
         assert!(help.iter().any(|h| h.contains("selfsame show --raw sha256:")), "{error:#}");

@@ -87,6 +87,7 @@ impl World {
             conditions: &self.conditions,
             timeout: None,
             memory: None,
+            trace: false,
             io: Io::Log { sink: &mut |_| {} },
             cancel: &self.cancel,
         })?;

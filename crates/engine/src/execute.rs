@@ -1,0 +1,138 @@
+//! Running an action in the sandbox, and keeping what it made.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::time::Instant;
+
+use model::action::{Action, ActionResult, Encoded};
+use model::recipe::Step;
+use model::tree::Node;
+use model::{Digest, RelPath, Timestamp};
+use sandbox::{Exit, Io, Outcome, Spec};
+use store::Scratch;
+
+use crate::log::Log;
+use crate::observation::Observation;
+use crate::run::{OBSERVATIONS, judge};
+use crate::{BuildError, Context, failed};
+
+/// Modification time of every file of a toolchain: a constant, so that one tree on disk serves all builds.
+const TOOLCHAIN_TIME: Timestamp = crate::job::EARLIEST;
+
+/// Runs an action and keeps what it made. `fresh` leaves the action cache as it is.
+pub(crate) fn execute(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &Action,
+    encoded: &Encoded,
+    fresh: bool,
+) -> Result<(ActionResult, Digest), BuildError> {
+    if cx.cancel.is_cancelled() {
+        return Err(BuildError::Cancelled);
+    }
+    let begun = Instant::now();
+    let name = &step.name;
+    let root = cx.store.materialise(&action.toolchain, TOOLCHAIN_TIME)?;
+    let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
+    let place = Place { root: &root, work: &work };
+    let mut log = Log::new(cx, name)?;
+    let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
+    let (log, last_lines) = log.finish()?;
+    let (violations, denied) = judge(cx, step, &outcome.violations);
+    if denied || outcome.exit != Exit::Code(0) {
+        let ended = failed::Ended { exit: outcome.exit, violations, denied, last_lines, log };
+        drop((outcome, scratch));
+        return Err(failed::failed(cx, step, action, &place, ended, begun.elapsed()));
+    }
+    let outputs = keep(cx, name, action, &outcome, log)?;
+    let result = ActionResult { outputs, log };
+    let trace = outcome.trace.as_ref().map(|trace| cx.store.put(trace.to_json().as_bytes())).transpose()?;
+    let json = Observation::of(&outcome, trace).to_json();
+    drop(outcome.work);
+    // What a step leaves there may be closed to its owner; then this opens it. Failing is the store's matter: it
+    // removes what is left when it is next opened.
+    let _ = sandbox::remove_scratch(scratch.path());
+    let observation = cx.store.put(json.as_bytes())?;
+    if !fresh {
+        for bytes in encoded.blobs.values() {
+            cx.store.put(bytes)?;
+        }
+        cx.store.memo_put(OBSERVATIONS, &encoded.digest, json.as_bytes())?;
+        cx.store.put_action_result(&encoded.digest, &result)?;
+    }
+    Ok((result, observation))
+}
+
+/// The trees of an action on disk.
+pub(crate) struct Place<'a> {
+    root: &'a Path,
+    work: &'a Path,
+}
+
+/// One run of an action's command, to its end; a stopped one is an error.
+pub(crate) fn in_sandbox(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &Action,
+    place: &Place<'_>,
+    trace: bool,
+    sink: &mut dyn FnMut(&[u8]),
+) -> Result<(Outcome, Scratch), BuildError> {
+    let scratch = cx.store.scratch()?;
+    let outcome = sandbox::run(Spec {
+        root: place.root,
+        work: place.work,
+        scratch: scratch.path(),
+        arguments: &action.arguments(),
+        env: &action.env,
+        conditions: &action.conditions,
+        timeout: Some(action.timeout),
+        memory: action.memory,
+        trace,
+        io: Io::Log { sink },
+        cancel: cx.cancel,
+    })
+    .map_err(|source| BuildError::Sandbox { step: step.name.clone(), source })?;
+    if outcome.exit == Exit::Cancelled { Err(BuildError::Cancelled) } else { Ok((outcome, scratch)) }
+}
+
+/// Takes the declared outputs into the store.
+fn keep(
+    cx: &Context<'_>,
+    step: &str,
+    action: &Action,
+    outcome: &Outcome,
+    log: Digest,
+) -> Result<BTreeMap<RelPath, Node>, BuildError> {
+    let mut outputs = BTreeMap::new();
+    for output in &action.outputs {
+        let imported = cx.store.import(outcome.work.as_fd(), output).map_err(|source| match source {
+            store::StoreError::Import { .. } => {
+                BuildError::Unkept { step: step.to_owned(), source: Box::new(source), log }
+            }
+            other => other.into(),
+        })?;
+        let Some(node) = imported else {
+            let nearby = nearby(&outcome.work, output);
+            return Err(BuildError::Output { step: step.to_owned(), output: output.clone(), nearby, log });
+        };
+        outputs.insert(output.clone(), node);
+    }
+    Ok(outputs)
+}
+
+/// Names in the directory where an output belongs; at most ten.
+fn nearby(work: &impl std::os::fd::AsRawFd, output: &RelPath) -> Vec<String> {
+    let parent = output.parent().unwrap_or_default();
+    let directory = format!("/proc/self/fd/{}/{parent}", work.as_raw_fd());
+    let mut names: Vec<String> = std::fs::read_dir(directory)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names.truncate(10);
+    names
+}

@@ -1,0 +1,110 @@
+//! A step that failed: what it missed, found by running it once more while every look at a file is heard.
+
+use std::time::{Duration, Instant};
+
+use model::Digest;
+use model::action::Action;
+use model::event::{Event, Outcome as Ending, Unit};
+use model::recipe::Step;
+use model::violation::{Kind, Policy, Violation};
+use sandbox::Exit;
+
+use crate::error::FailedStep;
+use crate::execute::{Place, in_sandbox};
+use crate::log::Lines;
+use crate::run::{finished, judge, millis};
+use crate::{BuildError, Context, hint, missing};
+
+/// A step that took longer to fail is not run again.
+const AT_MOST: Duration = Duration::from_secs(600);
+
+/// How a step ended that did not end well.
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) denied: bool,
+    pub(crate) last_lines: Vec<String>,
+    pub(crate) log: Digest,
+}
+
+/// What came of running a failed step again.
+enum Explained {
+    /// This is what it missed; perhaps nothing that could be told.
+    Missed(Vec<Violation>),
+    /// It did not fail.
+    Succeeded,
+    /// It was not run again; why, if that is worth a word.
+    No(Option<String>),
+}
+
+/// The error for a failed step, with all that can be said about it. It `took` that long.
+pub(crate) fn failed(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &Action,
+    place: &Place<'_>,
+    ended: Ended,
+    took: Duration,
+) -> BuildError {
+    let Ended { exit, mut violations, mut denied, last_lines, log } = ended;
+    let mut hints = Vec::new();
+    if violations.is_empty() && matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
+        match explain(cx, step, action, place, took) {
+            Err(BuildError::Cancelled) => return BuildError::Cancelled,
+            // The failure is what counts; that it could not be explained is no other one.
+            Err(error) => hints.push(format!("what it missed could not be found out: {error}")),
+            Ok(Explained::Missed(missed)) => (violations, denied) = judge(cx, step, &missed),
+            Ok(Explained::Succeeded) => hints.push(
+                "run again at once, it succeeded: it is not the same each time. Look for a race, or for time or \
+                 chance in its tests"
+                    .to_owned(),
+            ),
+            Ok(Explained::No(reason)) => hints.extend(reason),
+        }
+        if violations.is_empty() {
+            hints.extend(hint::hints(&last_lines));
+        }
+    }
+    let command = last_lines.iter().rev().find_map(|l| l.strip_prefix("$ ")).map(str::to_owned);
+    let step = step.name.clone();
+    BuildError::Step(Box::new(FailedStep { step, exit, command, last_lines, log, violations, denied, hints }))
+}
+
+fn explain(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &Action,
+    place: &Place<'_>,
+    took: Duration,
+) -> Result<Explained, BuildError> {
+    let kinds = [Kind::Program, Kind::File, Kind::Write];
+    if kinds.iter().all(|kind| step.policies.of(*kind) == Policy::Off) {
+        return Ok(Explained::No(None));
+    }
+    if took > AT_MOST {
+        let minutes = took.as_secs() / 60;
+        let text =
+            format!("it took {minutes} minutes to fail, and was not run again to find out what it missed");
+        return Ok(Explained::No(Some(text)));
+    }
+    let name = step.name.clone();
+    (cx.events)(Event::Started { stage: "explain", name: name.clone(), total: None, unit: Unit::Items });
+    let begin = Instant::now();
+    let mut lines = Lines::default();
+    let ran = in_sandbox(cx, step, action, place, true, &mut |bytes| lines.write(bytes, &mut |_| {}));
+    finished(cx, "explain", &name, Ending::Done, "run again: what did it miss?".to_owned(), millis(begin));
+    let (outcome, _scratch) = ran?;
+    if outcome.exit == Exit::Code(0) {
+        return Ok(Explained::Succeeded);
+    }
+    let Some(trace) = outcome.trace else { return Ok(Explained::No(None)) };
+    let search = action.env.get("PATH").map_or("", String::as_str);
+    let lines = lines.finish(&mut |_| {});
+    let mut missed = outcome.violations;
+    for found in missing::missing(&trace, search, &lines) {
+        if !missed.iter().any(|known| known.kind == found.kind && known.what == found.what) {
+            missed.push(found);
+        }
+    }
+    Ok(Explained::Missed(missed))
+}
