@@ -13,7 +13,11 @@ use std::time::Duration;
 use model::{Digest, RelPath};
 use store::{BlobWriter, Store, StoreError};
 use ureq::Agent;
+use ureq::config::Config;
+use ureq::http::Uri;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::Host;
 
@@ -304,8 +308,8 @@ impl<'a> Client<'a> {
             .timeout_per_read(Some(Duration::from_secs(60)))
             .tls_config(tls)
             .proxy(through)
-            .build()
-            .new_agent();
+            .build();
+        let agent = Agent::with_parts(agent, DefaultConnector::new(), KnownNames::default());
         agents.insert(proxy, agent.clone());
         Ok(agent)
     }
@@ -328,6 +332,38 @@ impl<'a> Client<'a> {
         let made = RootCerts::new_with_certs(&list);
         *roots = Some(made.clone());
         Ok(made)
+    }
+}
+
+/// Looks every name up once. Otherwise each file of a toolchain asks anew, over a kept connection as well, and a name
+/// server that drops what comes in bursts makes a download of a second take many.
+#[derive(Debug, Default)]
+struct KnownNames {
+    inner: DefaultResolver,
+    known: Mutex<BTreeMap<String, ResolvedSocketAddrs>>,
+}
+
+impl Resolver for KnownNames {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        config: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return self.inner.resolve(uri, config, timeout);
+        };
+        let Some(name) = DefaultResolver::host_and_port(scheme, authority) else {
+            return self.inner.resolve(uri, config, timeout);
+        };
+        // Held while it asks, so that the threads of one download do not all ask at once.
+        let mut known = self.known.lock().expect("no thread panics while it holds the names");
+        if let Some(found) = known.get(&name) {
+            return Ok(found.clone());
+        }
+        let found = self.inner.resolve(uri, config, timeout)?;
+        known.insert(name, found.clone());
+        Ok(found)
     }
 }
 
@@ -365,7 +401,8 @@ pub(crate) fn percent_decode(text: &str) -> String {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while at < bytes.len() {
-        let hex = bytes.get(at + 1..at + 3).and_then(|h| std::str::from_utf8(h).ok());
+        let hex = bytes.get(at + 1..at + 3).filter(|h| h.iter().all(u8::is_ascii_hexdigit));
+        let hex = hex.and_then(|h| std::str::from_utf8(h).ok());
         match hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
             Some(byte) if bytes[at] == b'%' => {
                 out.push(byte);
@@ -406,7 +443,25 @@ pub(crate) fn join(base: &str, path: &RelPath) -> String {
 
 #[cfg(test)]
 mod tests {
+    use ureq::unversioned::transport::time::Duration as Limit;
+
     use super::*;
+
+    #[test]
+    fn a_name_is_looked_up_once() {
+        let names = KnownNames::default();
+        let ask = |url: &str| {
+            let (after, reason) = (Limit::NotHappening, ureq::Timeout::Resolve);
+            let limit = NextTimeout { after, reason, per_read: None, per_write: None };
+            names.resolve(&url.parse().unwrap(), &Config::default(), limit).map(|found| found.to_vec())
+        };
+        let first = ask("http://127.0.0.1:1/a").unwrap();
+        assert_eq!(first, ["127.0.0.1:1".parse().unwrap()]);
+        let known = names.known.lock().unwrap().remove("127.0.0.1:1").unwrap();
+        // A name that nobody can look up, so what comes was kept.
+        names.known.lock().unwrap().insert("name.invalid:443".into(), known);
+        assert_eq!(ask("https://name.invalid/b").unwrap(), first);
+    }
 
     #[test]
     fn paths_are_escaped_and_read_back() {
@@ -414,6 +469,8 @@ mod tests {
         let url = join("http://127.0.0.1/debian/", &path);
         assert_eq!(url, "http://127.0.0.1/debian/pool/a%20b/x%25y+1~2.deb");
         assert_eq!(percent_decode(&url), "http://127.0.0.1/debian/pool/a b/x%y+1~2.deb");
-        assert_eq!(percent_decode("100%"), "100%");
+        for plain in ["100%", "%+1", "%-1", "%zz"] {
+            assert_eq!(percent_decode(plain), plain);
+        }
     }
 }
