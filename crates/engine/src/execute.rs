@@ -38,10 +38,10 @@ pub(crate) fn execute(
     let place = Place { root: &root, work: &work };
     let mut log = Log::new(cx, name)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
-    let (log, last_lines) = log.finish()?;
+    let (log, tail) = log.finish()?;
     let (violations, denied) = judge(cx, step, &outcome.violations);
     if denied || outcome.exit != Exit::Code(0) {
-        let ended = failed::Ended { exit: outcome.exit, violations, denied, last_lines, log };
+        let ended = failed::Ended { exit: outcome.exit, violations, denied, tail, log };
         drop((outcome, scratch));
         return Err(failed::failed(cx, step, action, &place, ended, begun.elapsed()));
     }

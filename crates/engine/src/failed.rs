@@ -11,7 +11,7 @@ use sandbox::Exit;
 
 use crate::error::FailedStep;
 use crate::execute::{Place, in_sandbox};
-use crate::log::Lines;
+use crate::log::{Lines, Tail};
 use crate::run::{finished, judge, millis};
 use crate::{BuildError, Context, hint, missing};
 
@@ -23,7 +23,7 @@ pub(crate) struct Ended {
     pub(crate) exit: Exit,
     pub(crate) violations: Vec<Violation>,
     pub(crate) denied: bool,
-    pub(crate) last_lines: Vec<String>,
+    pub(crate) tail: Tail,
     pub(crate) log: Digest,
 }
 
@@ -46,7 +46,8 @@ pub(crate) fn failed(
     ended: Ended,
     took: Duration,
 ) -> BuildError {
-    let Ended { exit, mut violations, mut denied, last_lines, log } = ended;
+    let Ended { exit, mut violations, mut denied, tail, log } = ended;
+    let Tail { lines: last_lines, command } = tail;
     let mut hints = Vec::new();
     if violations.is_empty() && matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
         match explain(cx, step, action, place, took) {
@@ -65,7 +66,6 @@ pub(crate) fn failed(
             hints.extend(hint::hints(&last_lines));
         }
     }
-    let command = last_lines.iter().rev().find_map(|l| l.strip_prefix("$ ")).map(str::to_owned);
     let step = step.name.clone();
     BuildError::Step(Box::new(FailedStep { step, exit, command, last_lines, log, violations, denied, hints }))
 }
@@ -99,7 +99,7 @@ fn explain(
     }
     let Some(trace) = outcome.trace else { return Ok(Explained::No(None)) };
     let search = action.env.get("PATH").map_or("", String::as_str);
-    let lines = lines.finish(&mut |_| {});
+    let Tail { lines, .. } = lines.finish(&mut |_| {});
     let mut missed = outcome.violations;
     for found in missing::missing(&trace, search, &lines) {
         if !missed.iter().any(|known| known.kind == found.kind && known.what == found.what) {

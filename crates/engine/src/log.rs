@@ -10,6 +10,8 @@ use crate::{BuildError, Context};
 
 /// How many lines of a log are kept for an error.
 const LAST_LINES: usize = 20;
+/// How much of a line is kept for an error.
+const SHOWN: usize = 1 << 10;
 /// A line without end does not fill the memory: what is over this is told in pieces.
 const LONGEST: usize = 64 << 10;
 
@@ -35,8 +37,8 @@ impl<'a> Log<'a> {
         self.lines.write(bytes, &mut |line| (cx.events)(Event::Output { step: step.to_owned(), line }));
     }
 
-    /// The whole log, and its last lines.
-    pub(crate) fn finish(self) -> Result<(Digest, Vec<String>), BuildError> {
+    /// The whole log, and its end.
+    pub(crate) fn finish(self) -> Result<(Digest, Tail), BuildError> {
         let Self { cx, step, writer, lines, failed } = self;
         let last = lines.finish(&mut |line| (cx.events)(Event::Output { step: step.to_owned(), line }));
         if let Some(source) = failed {
@@ -46,11 +48,20 @@ impl<'a> Log<'a> {
     }
 }
 
-/// Bytes as lines, of which the last ones are kept.
+/// Bytes as lines, of which the end is kept.
 #[derive(Default)]
 pub(crate) struct Lines {
     line: Vec<u8>,
     last: VecDeque<String>,
+    command: Option<String>,
+}
+
+/// What an error needs of a log.
+pub(crate) struct Tail {
+    /// The last lines, each cut at [`SHOWN`] bytes.
+    pub(crate) lines: Vec<String>,
+    /// The last command that the script said it runs.
+    pub(crate) command: Option<String>,
 }
 
 impl Lines {
@@ -75,15 +86,21 @@ impl Lines {
         if self.last.len() == LAST_LINES {
             self.last.pop_front();
         }
-        self.last.push_back(line.clone());
+        // Kept apart: a command that says much pushes its own name out of the last lines.
+        if let Some(command) = line.strip_prefix("$ ") {
+            self.command = Some(command.to_owned());
+        }
+        let end = line.floor_char_boundary(SHOWN);
+        let cut = if end < line.len() { format!("{}…", &line[..end]) } else { line.clone() };
+        self.last.push_back(cut);
         tell(line);
     }
 
-    /// The last lines.
-    pub(crate) fn finish(mut self, tell: &mut dyn FnMut(String)) -> Vec<String> {
+    /// The end.
+    pub(crate) fn finish(mut self, tell: &mut dyn FnMut(String)) -> Tail {
         if !self.line.is_empty() {
             self.end_line(tell);
         }
-        self.last.into()
+        Tail { lines: self.last.into(), command: self.command }
     }
 }

@@ -244,6 +244,12 @@ fn a_failed_step_is_told_with_its_end_and_what_to_do() {
     help: to look around in its sandbox: `selfsame shell build`
     "###);
 
+    // However much it said.
+    let project = Project::new(&one_step(&["seq 40; false"]), &[]);
+    let ran = home.run(project.path(), &["build"]);
+    assert!(ran.err.contains("while running: seq 40; false"), "{ran:?}");
+    assert!(!ran.err.contains("| 20\n") && ran.err.contains("| 21\n"), "{ran:?}");
+
     let project = Project::new(&one_step(&["mkdir -p build/out other"]), &[]);
     let ran = home.run(project.path(), &["build"]);
     assert_eq!(ran.code, Some(10));
