@@ -167,7 +167,7 @@ impl Failure {
         while let Some(cause) = next {
             self.lost = self.lost.or_else(|| Lost::of(cause));
             let io = cause.downcast_ref::<std::io::Error>();
-            self.refused |= io.is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound);
+            self.refused |= io.is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound) || no_answer(cause);
             let text = cause.to_string();
             let said = |t: &String| t.contains(&text);
             if !text.is_empty() && !said(&self.title) && !self.causes.iter().any(said) {
@@ -233,6 +233,17 @@ impl Failure {
             eprintln!("{cyan}help{cyan:#}: {}", block(help, "      "));
         }
     }
+}
+
+/// True if a server did not say whether it has what was asked for: no connection, or told to come back later.
+fn no_answer(error: &(dyn Error + 'static)) -> bool {
+    use inputs::HttpError;
+    let http = match error.downcast_ref::<InputError>() {
+        Some(InputError::Http(http)) => http,
+        Some(InputError::Source { cause, .. }) => return no_answer(&**cause),
+        _ => return false,
+    };
+    matches!(http, HttpError::Transport { .. } | HttpError::Status { status: 408 | 429 | 500..=599, .. })
 }
 
 impl From<Diagnostics> for Failure {
@@ -363,4 +374,24 @@ pub(crate) fn report_bug(info: &std::panic::PanicHookInfo<'_>) {
         engine::VERSION
     );
     std::process::exit(70);
+}
+
+#[cfg(test)]
+mod tests {
+    use inputs::HttpError;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_does_not_answer_says_nothing_about_what_it_has() {
+        let url = || "https://example.org/x".to_owned();
+        let status = |status| HttpError::Status { url: url(), status };
+        for (error, unknown) in [(status(503), true), (status(429), true), (status(403), false)] {
+            let in_source = InputError::Source { name: "x".into(), cause: Box::new(error.into()) };
+            assert_eq!(Failure::from(in_source).is_of_this_machine(), unknown);
+        }
+        assert!(Failure::from(InputError::from(status(503))).is_of_this_machine());
+        let gone = InputError::from(HttpError::NotFound { url: url() });
+        assert!(!Failure::from(gone).is_of_this_machine());
+    }
 }
