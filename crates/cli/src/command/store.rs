@@ -64,7 +64,7 @@ fn stats(session: &Session) -> Result<Answer, Failure> {
 
 fn verify(session: &Session) -> Result<Answer, Failure> {
     let name = "store".to_owned();
-    let unit = model::event::Unit::Bytes;
+    let unit = model::event::Unit::Items;
     let mut started = false;
     let report = session.store.verify(&mut |done, total| {
         if !started {

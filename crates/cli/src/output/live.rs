@@ -53,7 +53,8 @@ impl Live {
             }
             Event::Output { step, line } => {
                 if let Some(Some(bar)) = running.get(&("build".to_owned(), step.clone())) {
-                    bar.set_message(plain(line).replace('\t', " ").chars().take(100).collect::<String>());
+                    let said: String = plain(line).replace('\t', " ").chars().take(100).collect();
+                    bar.set_message(format!("{}: {said}", plain(step)));
                 }
                 if self.verbose {
                     self.print(event);
