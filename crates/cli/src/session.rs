@@ -153,9 +153,21 @@ impl Session {
     }
 }
 
-/// Reads a text file.
+/// No recipe, lock or key file is larger.
+const MAX_TEXT: u64 = 64 << 20;
+
+/// Reads a text file; never all of a device that has no end, which a link in a recipe's place may point to.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|e| Failure::io("read", path, e))
+    use std::io::Read as _;
+    let read = || {
+        let mut text = String::new();
+        File::open(path)?.take(MAX_TEXT + 1).read_to_string(&mut text)?;
+        if text.len() as u64 > MAX_TEXT {
+            return Err(std::io::Error::other(format!("it has more than {MAX_TEXT} bytes")));
+        }
+        Ok(text)
+    };
+    read().map_err(|e| Failure::io("read", path, e))
 }
 
 /// Reads a bundle, if it is there, and no more of it than a bundle can have.
@@ -255,6 +267,11 @@ fn listen(cancel: &Arc<Cancel>) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_without_end_is_not_read_for_ever() {
+        assert!(read_text(Path::new("/dev/zero")).unwrap_err().sentence().contains("more than"));
+    }
 
     #[test]
     fn a_bundle_is_a_file_and_no_device() {
