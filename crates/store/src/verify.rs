@@ -126,6 +126,9 @@ impl Store {
                 Some((sha256, seal)) => match tree_on_disk(&tree.home.join("root"), seal) {
                     Ok(found) if found.sha256 == sha256 => None,
                     Ok(found) => Some(format!("expected {sha256}, found {}", found.sha256)),
+                    Err(StoreError::Import { path, problem: ImportProblem::Changed }) => {
+                        Some(format!("`{path}`: its mode or time is not the one it was made with"))
+                    }
                     Err(error) => Some(error.to_string()),
                 },
             };
