@@ -320,6 +320,7 @@ fn build_row<const N: usize>(
     byproducts.extend(sboms.iter().map(|d| named("sbom", *d, &job.recipe.name)));
     for step in &built.steps {
         byproducts.extend(step.observation.map(|d| named("observation", d, &step.step)));
+        byproducts.extend(step.trace.map(|d| named("trace", d, &step.step)));
     }
     BuildRow {
         id: build_id.to_owned(),

@@ -20,6 +20,13 @@ use crate::{BuildError, Context, failed};
 /// Modification time of every file of a toolchain: a constant, so that one tree on disk serves all builds.
 const TOOLCHAIN_TIME: Timestamp = crate::job::EARLIEST;
 
+/// What a run gave, all of it in the store.
+pub(crate) struct Executed {
+    pub(crate) result: ActionResult,
+    pub(crate) observation: Digest,
+    pub(crate) trace: Option<Digest>,
+}
+
 /// Runs an action and keeps what it made. `fresh` leaves the action cache as it is.
 pub(crate) fn execute(
     cx: &Context<'_>,
@@ -27,7 +34,7 @@ pub(crate) fn execute(
     action: &Action,
     encoded: &Encoded,
     fresh: bool,
-) -> Result<(ActionResult, Digest), BuildError> {
+) -> Result<Executed, BuildError> {
     if cx.cancel.is_cancelled() {
         return Err(BuildError::Cancelled);
     }
@@ -61,7 +68,7 @@ pub(crate) fn execute(
         cx.store.memo_put(OBSERVATIONS, &encoded.digest, json.as_bytes())?;
         cx.store.put_action_result(&encoded.digest, &result)?;
     }
-    Ok((result, observation))
+    Ok(Executed { result, observation, trace })
 }
 
 /// The trees of an action on disk.

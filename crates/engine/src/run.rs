@@ -32,6 +32,8 @@ pub struct StepRun {
     pub log: Digest,
     /// What the sandbox saw and gave in that run.
     pub observation: Option<Digest>,
+    /// The files that were used in that run, if it was traced.
+    pub trace: Option<Digest>,
     /// The action's parts.
     pub components: Components,
     /// Why it was not in the store: the parts that changed since the last run. Empty if cached.
@@ -69,6 +71,7 @@ pub(crate) fn run(
     // Who wants to know which files were used is not served by a run that nobody listened to.
     let enough = !cx.trace || seen.as_ref().is_some_and(|seen| seen.trace.is_some());
     if let Some(result) = known.filter(|_| enough) {
+        let seen_trace = seen.as_ref().and_then(|seen| seen.trace);
         if let Some(seen) = seen {
             let (violations, denied) = judge(cx, step, &seen.violations);
             if denied {
@@ -86,6 +89,7 @@ pub(crate) fn run(
             millis: millis(begin),
             log: result.log,
             observation,
+            trace: seen_trace,
             components,
             missed: Vec::new(),
         };
@@ -112,7 +116,7 @@ pub(crate) fn run(
     };
     let ending = if done.is_ok() { Ending::Done } else { Ending::Failed };
     finished(cx, "build", name, ending, detail, millis(begin));
-    let (result, observation) = done?;
+    let execute::Executed { result, observation, trace } = done?;
     let run = StepRun {
         step: name.clone(),
         action: encoded.digest,
@@ -120,6 +124,7 @@ pub(crate) fn run(
         millis: millis(begin),
         log: result.log,
         observation: Some(observation),
+        trace,
         components,
         missed,
     };

@@ -43,6 +43,9 @@ pub(crate) struct Options {
     /// Never fetch: fail if the store lacks an input
     #[arg(long)]
     pub(crate) offline: bool,
+    /// Hear every look at a file, and keep who read and wrote what; runs steps that were built without it again
+    #[arg(long)]
+    pub(crate) trace: bool,
 }
 
 /// A build that is signed and on disk.
@@ -83,7 +86,7 @@ pub(crate) fn finish(
                 key.expect(&event, &session.cancel);
                 (cx.events)(event);
             };
-            let cx = &engine::Context { events: &events, ..*cx };
+            let cx = &engine::Context { events: &events, trace: options.trace, ..*cx };
             engine::build(cx, &job, fresh).inspect_err(|error| {
                 if !error.inputs_are_missing() {
                     let _ = record_failure(cx, &job, &session.id, &who, started, error);

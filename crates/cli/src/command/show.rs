@@ -1,5 +1,7 @@
 //! `selfsame show`: everything known about one thing.
 
+mod used;
+
 use std::io::{IsTerminal as _, Write as _};
 
 use ledger::{Dossier, Found};
@@ -28,7 +30,11 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         return raw(session, &args.what);
     }
     let dossier = session.ledger.show(&args.what)?;
-    Ok(Answer::ok(json!(dossier), text(&dossier)))
+    let used = used::all(session, &dossier)?;
+    let text = text(&dossier) + &used.iter().map(used::text).collect::<String>();
+    let mut data = json!(dossier);
+    data["usage"] = json!(used);
+    Ok(Answer::ok(data, text))
 }
 
 fn raw(session: &Session, what: &str) -> Result<Answer, Failure> {

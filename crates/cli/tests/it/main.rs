@@ -20,3 +20,4 @@ mod surroundings;
 mod verbs;
 mod verdicts;
 mod verify;
+mod violations;

@@ -41,6 +41,9 @@ pub(crate) struct Assembled {
 /// Where the outcome is kept, by what it was made of.
 const SPACE: &str = "toolchain";
 
+/// Where it is kept which package brought which files, by the tree's digest: JSON, paths by package.
+const OWNERS: &str = "owners";
+
 /// Makes the tree of `debs`, or finds the one made before.
 pub(crate) fn assemble(cx: &Context<'_>, debs: &[Deb]) -> Result<Assembled, InputError> {
     let mut debs = debs.to_vec();
@@ -55,12 +58,14 @@ pub(crate) fn assemble(cx: &Context<'_>, debs: &[Deb]) -> Result<Assembled, Inpu
     let total = debs.iter().map(|d| d.digest.size).sum();
     (cx.events)(Event::Started { stage, name: name.into(), total: Some(total), unit: Unit::Bytes });
     let result = decode(cx, &debs).and_then(|contents| {
-        let (tree, notes) = lay(cx, &debs, &contents)?;
+        let (tree, owners, notes) = lay(cx, &debs, &contents)?;
         for note in notes {
             cx.note(note);
         }
         let finished = tree.finish();
         cx.store.put_tree(&finished)?;
+        let owners = serde_json::to_vec(&owners).expect("names and paths are JSON");
+        cx.store.memo_put(OWNERS, &finished.root, &owners)?;
         Ok(Assembled { tree: finished.root, licences: licences(&debs, &contents) })
     });
     let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
@@ -148,7 +153,14 @@ struct Layers<'a> {
     contents: &'a [Contents],
 }
 
-fn lay(cx: &Context<'_>, debs: &[Deb], contents: &[Contents]) -> Result<(Tree, Vec<String>), InputError> {
+/// The paths of each package.
+type Owners = BTreeMap<String, Vec<String>>;
+
+fn lay(
+    cx: &Context<'_>,
+    debs: &[Deb],
+    contents: &[Contents],
+) -> Result<(Tree, Owners, Vec<String>), InputError> {
     let mut layers =
         Layers { tree: Tree::default(), owner: BTreeMap::new(), notes: Vec::new(), debs, contents };
     for (nth, content) in contents.iter().enumerate() {
@@ -163,7 +175,11 @@ fn lay(cx: &Context<'_>, debs: &[Deb], contents: &[Contents]) -> Result<(Tree, V
     let assembling = |cause| DebianError::Layout { package: "(the assembler's own)".into(), cause };
     layers.fix(cx).map_err(|e| e.or_layout(assembling))?;
     layers.merge().map_err(assembling)?;
-    Ok((layers.tree, layers.notes))
+    let mut owners: Owners = debs.iter().map(|deb| (deb.name.clone(), Vec::new())).collect();
+    for (path, nth) in &layers.owner {
+        owners.entry(debs[*nth].name.clone()).or_default().push(path.to_string());
+    }
+    Ok((layers.tree, owners, layers.notes))
 }
 
 /// A failure while fixing up: of the tree, or of the store.
