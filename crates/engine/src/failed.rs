@@ -101,7 +101,7 @@ fn explain(
     let search = action.env.get("PATH").map_or("", String::as_str);
     let Tail { lines, .. } = lines.finish(&mut |_| {});
     let mut missed = outcome.violations;
-    for found in missing::missing(&trace, search, &lines) {
+    for found in missing::missing(&trace, search, &action.conditions.build_path, &lines) {
         if !missed.iter().any(|known| known.kind == found.kind && known.what == found.what) {
             missed.push(found);
         }

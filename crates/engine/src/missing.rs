@@ -1,8 +1,8 @@
 //! What a failed step missed: from the files that it looked for in vain, those that its last words are about.
 //!
 //! A build looks for very many things that are not there, and does without: a compiler tries each include folder,
-//! `configure` each compiler. So a file counts as missed only if the end of the log names it, and a program only if
-//! the log names it, or if a process did nothing but try to execute it (which the sandbox tells).
+//! `configure` each compiler. So a file or program counts as missed only if the end of the log names it on a line that
+//! speaks of absence; or, a program, if a process did nothing but try to execute it (which the sandbox tells).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use model::trace::Trace;
 use model::violation::{Kind, Violation};
 
 /// What was missed, as far as trace and log tell; programs first.
-pub(crate) fn missing(trace: &Trace, search: &str, last_lines: &[String]) -> Vec<Violation> {
+pub(crate) fn missing(trace: &Trace, search: &str, build: &str, last_lines: &[String]) -> Vec<Violation> {
     let said = words(last_lines);
     let mut list = Vec::new();
     for name in programs(trace, search) {
@@ -21,20 +21,30 @@ pub(crate) fn missing(trace: &Trace, search: &str, last_lines: &[String]) -> Vec
         }
     }
     let mut named: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (path, _) in trace.files.iter().filter(|(_, used)| used.missing) {
+    let mut found = BTreeSet::new();
+    for (path, used) in &trace.files {
         for word in said.iter().filter(|word| word.contains(['.', '/'])) {
-            if path == word || path.strip_suffix(*word).is_some_and(|head| head.ends_with('/')) {
+            let is_meant = path == word || path.strip_suffix(*word).is_some_and(|head| head.ends_with('/'));
+            if is_meant && used.missing {
                 named.entry(word).or_default().push(path);
+            } else if is_meant {
+                found.insert(*word);
             }
         }
     }
+    // Looked for in several places and found in one.
+    named.retain(|word, _| !found.contains(word));
     // Not twice: `a/b.h` says all that `b.h` says.
     let names: Vec<&str> = named.keys().copied().collect();
     named.retain(|word, _| !names.iter().any(|other| other != word && other.ends_with(&format!("/{word}"))));
     for (word, paths) in named {
-        let likeliest = ["/usr/include/", "/usr/"].iter().find_map(|place| {
+        // `#include <…>` is a package's, all else rather the project's own.
+        let system = last_lines.iter().any(|line| line.contains(&format!("<{word}>")));
+        let own = || paths.iter().find(|path| !system && path.starts_with(build));
+        let package = ["/usr/include/", "/usr/"].iter().find_map(|place| {
             paths.iter().find(|path| path.strip_prefix(place).is_some_and(|rest| rest == word))
         });
+        let likeliest = own().or(package);
         let Some(path) = likeliest.or(paths.last()) else { continue };
         let by = by(trace, |other| other == *path);
         list.push(Violation { kind: Kind::File, what: (*path).to_owned(), by, count: 1 });
@@ -62,15 +72,35 @@ fn by(trace: &Trace, which: impl Fn(&str) -> bool) -> Vec<model::violation::Proc
     first.and_then(|nth| trace.processes.get(nth)).cloned().into_iter().collect()
 }
 
-/// The words of the log, without the marks around them. The commands of the recipe, shown in it, are no words of
+/// How programs say that something is not there.
+const ABSENT: [&str; 12] = [
+    "no such",
+    "not found",
+    "cannot find",
+    "can't find",
+    "cannot open",
+    "can't open",
+    "couldn't read",
+    "could not find",
+    "does not exist",
+    "no matching files",
+    "enoent",
+    "unable to open",
+];
+
+/// The words of the lines that speak of absence, without the marks around them. The commands of the recipe, shown in it, are no words of
 /// a program.
 fn words(lines: &[String]) -> BTreeSet<&str> {
     let marks = |c: char| c.is_whitespace() || "'\"`‘’“”():;,<>[]{}=|".contains(c);
     lines
         .iter()
         .filter(|line| !line.starts_with("$ "))
+        .filter(|line| {
+            let line = line.to_lowercase();
+            ABSENT.iter().any(|phrase| line.contains(phrase))
+        })
         .flat_map(|line| line.split(marks))
-        .map(|word| word.trim_end_matches('.'))
+        .map(|word| word.trim_end_matches('.').trim_start_matches("./"))
         .filter(|word| word.len() > 1 && Path::new(word).file_name().is_some())
         .collect()
 }
@@ -93,7 +123,7 @@ mod tests {
 
     fn told(trace: &Trace, log: &str) -> Vec<String> {
         let lines: Vec<String> = log.lines().map(str::to_owned).collect();
-        let found = missing(trace, "/usr/local/bin:/usr/bin:/bin", &lines);
+        let found = missing(trace, "/usr/local/bin:/usr/bin:/bin", "/build/src", &lines);
         found.iter().map(|v| format!("{} {}", v.kind, v.what)).collect()
     }
 
@@ -126,6 +156,20 @@ mod tests {
         );
         assert_eq!(told(&trace, "/bin/sh: 3: python3: not found"), ["program python3"]);
         assert_eq!(told(&trace, "cc: error: no input files"), [""; 0]);
+    }
+
+    #[test]
+    fn what_was_found_in_another_place_is_not_missed() {
+        let trace = trace(&["/usr/lib/go/src/vendor/math/rand"], &["/usr/lib/go/src/math/rand"]);
+        assert_eq!(told(&trace, "./p.go:2:61: package math/rand: not found"), [""; 0]);
+    }
+
+    #[test]
+    fn a_header_in_quotes_is_the_projects_own() {
+        let trace = trace(&["/build/src/own/part.h", "/usr/include/own/part.h", "/build/src/a.o"], &[]);
+        let log = "a.c:1:10: fatal error: own/part.h: No such file or directory\n    1 | #include \"own/part.h\"\n\
+                   make: *** [Makefile:4: a.o] Error 1";
+        assert_eq!(told(&trace, log), ["file /build/src/own/part.h"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::violation::Process;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Trace {
-    /// By absolute path inside the sandbox, symbolic links followed where there was a file.
+    /// By absolute path inside the sandbox. What was used by way of a symbolic link stands here under both names.
     pub files: BTreeMap<String, Use>,
     /// The processes that did it, in the order in which they were first heard; one that executed another program is
     /// two. [`Use::by`] counts from 0 in here.

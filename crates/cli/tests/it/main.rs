@@ -13,6 +13,7 @@ mod cache;
 mod damage;
 mod end;
 mod formats;
+mod languages;
 mod mistakes;
 mod sealed;
 mod shell;

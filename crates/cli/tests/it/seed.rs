@@ -40,7 +40,7 @@ from = "step:build/out"
 pub(crate) fn small() -> &'static Path {
     static READY: OnceLock<PathBuf> = OnceLock::new();
     READY.get_or_init(|| {
-        locked(|home, dir| {
+        locked("seed", |home, dir| {
             fs::write(dir.join("selfsame.toml"), format!("{RECIPE_HEAD}{RECIPE_REST}")).expect("room");
             crate::project::git(dir, &["init", "-q", "-b", "main"]);
             crate::project::git(dir, &["add", "selfsame.toml"]);
@@ -58,7 +58,7 @@ pub(crate) fn small() -> &'static Path {
 /// The same home, with all that zlib is made of as well.
 pub(crate) fn zlib() -> &'static Path {
     static READY: OnceLock<PathBuf> = OnceLock::new();
-    READY.get_or_init(|| locked(|home, _| done(selfsame(home, &zlib_recipe(), &["fetch"]))))
+    READY.get_or_init(|| locked("seed", |home, _| done(selfsame(home, &zlib_recipe(), &["fetch"]))))
 }
 
 /// The example that is committed.
@@ -69,7 +69,7 @@ pub(crate) fn zlib_recipe() -> PathBuf {
 
 /// The lock of the small toolchain.
 pub(crate) fn lock_text() -> String {
-    let dir = small().parent().expect("it is in the seed's folder").join("small");
+    let dir = small().parent().expect("it is in the seed's folder").join("dir");
     fs::read_to_string(dir.join("selfsame.lock")).expect("the seed has made it")
 }
 
@@ -79,10 +79,10 @@ pub(crate) fn tree() -> String {
     format!("{}.315532800", lock.toolchain.tree.hex())
 }
 
-/// Calls `work` with home and recipe folder of the seed while no other process does.
-fn locked(work: impl FnOnce(&Path, &Path)) -> PathBuf {
-    let seed = Path::new(env!("CARGO_TARGET_TMPDIR")).join("seed");
-    let (home, dir) = (seed.join("home"), seed.join("small"));
+/// Calls `work` with home and recipe folder of a seed while no other process does.
+pub(crate) fn locked(name: &str, work: impl FnOnce(&Path, &Path)) -> PathBuf {
+    let seed = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let (home, dir) = (seed.join("home"), seed.join("dir"));
     fs::create_dir_all(&home).expect("a writable target");
     fs::create_dir_all(&dir).expect("a writable target");
     let lock = File::create(seed.join("lock")).expect("a writable target");
@@ -108,11 +108,11 @@ pub(crate) fn mirror_of(home: &Path, lock: &Path, to: &Path) {
     }
 }
 
-fn selfsame(home: &Path, dir: &Path, args: &[&str]) -> Result<(), String> {
+pub(crate) fn selfsame(home: &Path, dir: &Path, args: &[&str]) -> Result<(), String> {
     let ran = ran(bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), home, dir).args(args));
     if ran.code == Some(0) { Ok(()) } else { Err(format!("selfsame {args:?}: {ran:#?}")) }
 }
 
-fn done(result: Result<(), String>) {
+pub(crate) fn done(result: Result<(), String>) {
     result.unwrap_or_else(|e| panic!("the seed cannot be made; it needs a Debian mirror: {e}"));
 }

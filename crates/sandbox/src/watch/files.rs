@@ -116,21 +116,25 @@ impl Files {
                 self.in_vain.entry(caller.pid).or_default().push((name, by));
             }
         }
-        let used = self.trace.files.entry(real.display().to_string()).or_default();
-        match purpose {
-            Purpose::Read => used.read = true,
-            Purpose::Write | Purpose::Name => used.written = true,
-            Purpose::Execute => used.executed = true,
-            Purpose::Ask => used.asked = true,
-        }
-        // Who first finds nothing, and makes nothing, has missed it.
-        if there.is_none() && !changes && !used.written && used.by.is_empty() {
-            used.missing = true;
-        } else if changes {
-            used.missing = false;
-        }
-        if let Err(at) = used.by.binary_search(&process) {
-            used.by.insert(at, process);
+        // A link is used as much as what it leads to.
+        let linked = (real != path && there.is_some()).then_some(path);
+        for name in [Some(real.as_path()), linked].into_iter().flatten() {
+            let used = self.trace.files.entry(name.display().to_string()).or_default();
+            match purpose {
+                Purpose::Read => used.read = true,
+                Purpose::Write | Purpose::Name => used.written = true,
+                Purpose::Execute => used.executed = true,
+                Purpose::Ask => used.asked = true,
+            }
+            // Who first finds nothing, and makes nothing, has missed it.
+            if there.is_none() && !changes && !used.written && used.by.is_empty() {
+                used.missing = true;
+            } else if changes {
+                used.missing = false;
+            }
+            if let Err(at) = used.by.binary_search(&process) {
+                used.by.insert(at, process);
+            }
         }
     }
 

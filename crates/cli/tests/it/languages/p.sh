@@ -1,0 +1,1 @@
+echo "time $(date +%s) nanos $(date +%N) random $(od -An -N8 -tx1 /dev/urandom | tr -d ' ') dir $(ls -U d | tr '\n' ' ')uname $(uname -r) cpus $(nproc) pid $$ umask $(umask | cut -c2-) mtime $(stat -c %Y p.sh)"
