@@ -23,6 +23,9 @@ pub struct Achieved {
     /// Whether attempts at what is not declared could be seen. They are refused in any case; but a container engine
     /// that listens to system calls itself leaves nobody else to.
     pub watched: bool,
+    /// Version of Landlock that says once more where the command may write; 0 where the kernel has none that will do
+    /// (3 or later).
+    pub landlock: u32,
 }
 
 /// Who set the sandbox up. What is seen inside is the same.

@@ -108,6 +108,7 @@ stages! {
     Privileges "give up capabilities",
     Cpus "choose its CPUs",
     Names "take the place of a name server",
+    Landlock "restrict where it may write (Landlock)",
     Filter "restrict its system calls",
     Spawn "start the command",
     Exec "execute the command",

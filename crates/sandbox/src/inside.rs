@@ -4,11 +4,14 @@
 //! nothing, takes no lock and does not panic. It reads the [`Job`] and speaks to the caller in [`Message`]s.
 
 mod cpus;
+mod landlock;
 mod network;
 mod payload;
 mod root;
 mod text;
 mod watch;
+
+use std::sync::atomic::Ordering;
 
 use crate::error::{At, Failure, Stage};
 use crate::job::Job;
@@ -62,7 +65,8 @@ fn setup(job: &Job) -> Result<i32, Failure> {
     let ready = Message::Ready { cpus: cpus as u64, hidepid, keyring, nested_refused };
     ready.send(socket, Some(work)).at(Stage::Supervise)?;
     let (payload, listener) = payload::start(job)?;
-    Message::Filtered.send(socket, listener).at(Stage::Supervise)?;
+    let landlock = job.report.landlock.load(Ordering::Acquire);
+    Message::Filtered { landlock }.send(socket, listener).at(Stage::Supervise)?;
     kernel::close_from(0, &[socket]);
     Ok(payload)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{CString, c_char, c_void};
 use std::os::fd::RawFd;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use model::Conditions;
 
@@ -122,6 +122,8 @@ pub(crate) struct Report {
     errno: AtomicI32,
     /// Descriptor of the listener, in init's table too; -1 if there is none.
     pub(crate) listener: AtomicI32,
+    /// Version of Landlock that restricts the command; 0 for none.
+    pub(crate) landlock: AtomicU32,
 }
 
 impl Report {
@@ -132,6 +134,7 @@ impl Report {
             index: AtomicU64::new(0),
             errno: AtomicI32::new(0),
             listener: AtomicI32::new(-1),
+            landlock: AtomicU32::new(0),
         }
     }
 

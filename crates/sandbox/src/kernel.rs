@@ -7,6 +7,7 @@
 #![allow(unsafe_code, reason = "system calls; the arguments are checked types, so callers need no unsafe")]
 
 mod files;
+mod landlock;
 mod mounts;
 mod network;
 mod pipes;
@@ -17,6 +18,7 @@ use std::os::fd::RawFd;
 use std::ptr;
 
 pub(crate) use files::*;
+pub(crate) use landlock::*;
 pub(crate) use mounts::*;
 pub(crate) use network::*;
 pub(crate) use pipes::*;

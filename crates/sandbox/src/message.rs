@@ -17,7 +17,7 @@ pub(crate) enum Message {
     /// The socket at which names are asked for comes with it.
     Names,
     /// The command is about to be executed; the listener for its system calls comes with it, if there is one.
-    Filtered,
+    Filtered { landlock: u32 },
     /// The command ended.
     Ended { status: i32, survivors: bool, user: u64, system: u64, max_rss: u64 },
     /// The command's processes need more memory than they may have.
@@ -39,7 +39,7 @@ impl Message {
             Self::OutOfMemory => [4, 0, 0, 0, 0, 0, 0, 0],
             Self::Root => [7, 0, 0, 0, 0, 0, 0, 0],
             Self::Names => [5, 0, 0, 0, 0, 0, 0, 0],
-            Self::Filtered => [6, 0, 0, 0, 0, 0, 0, 0],
+            Self::Filtered { landlock } => [6, landlock.into(), 0, 0, 0, 0, 0, 0],
         };
         let mut bytes = [0; 64];
         for (slot, number) in bytes.chunks_exact_mut(8).zip(numbers) {
@@ -74,7 +74,7 @@ impl Message {
             4 => Self::OutOfMemory,
             7 => Self::Root,
             5 => Self::Names,
-            6 => Self::Filtered,
+            6 => Self::Filtered { landlock: u32::try_from(n(1)).ok()? },
             _ => return None,
         })
     }

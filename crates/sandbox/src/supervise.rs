@@ -113,8 +113,8 @@ struct Heard {
     survivors: bool,
     names: Option<OwnedFd>,
     root: Option<OwnedFd>,
-    /// Set once the command is about to be executed: its listener, if it could have one.
-    filtered: Option<Option<OwnedFd>>,
+    /// Set once the command is about to be executed: the version of Landlock, and its listener, if it could have one.
+    filtered: Option<(u32, Option<OwnedFd>)>,
 }
 
 impl Supervision<'_> {
@@ -190,9 +190,10 @@ impl Supervision<'_> {
             }
             if message {
                 self.hear(heard)?;
-                if let Some(listener) = heard.filtered.take() {
+                if let Some((landlock, listener)) = heard.filtered.take() {
                     if let Some((achieved, _)) = &mut heard.ready {
                         achieved.watched = listener.is_some();
+                        achieved.landlock = landlock;
                     }
                     let root = heard.root.take().filter(|_| listener.is_some());
                     let second =
@@ -258,7 +259,9 @@ impl Supervision<'_> {
                 (Some(Message::Failed(failure)), _) => heard.failed = Some(failure),
                 (Some(Message::Root), Some(root)) => heard.root = Some(root),
                 (Some(Message::Names), Some(names)) => heard.names = Some(names),
-                (Some(Message::Filtered), listener) => heard.filtered = Some(listener),
+                (Some(Message::Filtered { landlock }), listener) => {
+                    heard.filtered = Some((landlock, listener))
+                }
                 (Some(Message::OutOfMemory), _) => heard.exit = Some(Exit::OutOfMemory),
                 (Some(Message::Ended { status, survivors, user, system, max_rss }), _) => {
                     heard.exit = Some(if libc::WIFSIGNALED(status) {
@@ -287,6 +290,7 @@ impl Supervision<'_> {
             keyring,
             nested_namespaces_refused: nested_refused,
             watched: false,
+            landlock: 0,
         }
     }
 

@@ -28,6 +28,9 @@ const PTRACE_SEIZE: u32 = 0x4206;
 #[cfg(target_arch = "x86_64")]
 const ARCH_SET_FS: u32 = 0x1002;
 
+/// The bit that modes of character and block devices have, and those of other files have not.
+const DEVICE: u32 = 0x2000;
+
 const fn plain(number: i64, otherwise: Answer) -> Rule {
     Rule { number, cases: &[], otherwise }
 }
@@ -162,6 +165,12 @@ const CHOSEN: &[Rule] = &[
         ],
         otherwise: Answer::Refuse(EPERM),
     },
+    Rule {
+        number: libc::SYS_mknodat,
+        // Also the device 0, 0, which needs no privilege and stands for a deleted file in an overlay.
+        cases: &[(When::Has(2, DEVICE), Answer::Refuse(EPERM))],
+        otherwise: Answer::Allow,
+    },
     plain(libc::SYS_connect, ASK_NETWORK),
     Rule { number: libc::SYS_sendto, cases: &[(When::NotNull(4), ASK_NETWORK)], otherwise: Answer::Allow },
     plain(libc::SYS_sendmmsg, ASK_NETWORK),
@@ -207,6 +216,11 @@ const CHOSEN_HERE: &[Rule] = &[
     Rule {
         number: libc::SYS_arch_prctl,
         cases: &[(When::Is(0, ARCH_SET_FS), Answer::Ask(Topics::BIRTH))],
+        otherwise: Answer::Allow,
+    },
+    Rule {
+        number: libc::SYS_mknod,
+        cases: &[(When::Has(1, DEVICE), Answer::Refuse(EPERM))],
         otherwise: Answer::Allow,
     },
     plain(libc::SYS_set_tid_address, Answer::Allow),
@@ -310,7 +324,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_membarrier,
     libc::SYS_memfd_create,
     libc::SYS_mincore,
-    libc::SYS_mknodat,
     libc::SYS_mlock,
     libc::SYS_mlock2,
     libc::SYS_mlockall,
@@ -466,7 +479,6 @@ const ALLOWED_HERE: &[i64] = &[
     libc::SYS_getrlimit,
     libc::SYS_inotify_init,
     libc::SYS_lchown,
-    libc::SYS_mknod,
     libc::SYS_pause,
     libc::SYS_pipe,
     libc::SYS_poll,

@@ -6,6 +6,7 @@ use std::ffi::{c_int, c_void};
 use std::os::fd::RawFd;
 use std::sync::atomic::Ordering;
 
+use super::landlock;
 use crate::error::{At, Failure, Stage};
 use crate::job::Job;
 use crate::kernel::{self, Errno};
@@ -95,6 +96,8 @@ fn prepare(job: &Job) -> Result<RawFd, Failure> {
 
 /// From here on, only what the filter allows.
 fn restrict(job: &Job, null: RawFd) -> Result<(), Failure> {
+    let landlock = landlock::restrict(job).at(Stage::Landlock)?;
+    job.report.landlock.store(landlock, Ordering::Release);
     let listener = match kernel::set_filter(job.filter.instructions(), true) {
         // A container engine listens already (EBUSY), or the kernel cannot (EINVAL, before Linux 5.0).
         Err(Errno(libc::EBUSY | libc::EINVAL)) => {
