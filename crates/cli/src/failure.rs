@@ -32,6 +32,8 @@ pub(crate) struct Failure {
     help: Vec<String>,
     /// Boxed, so that a failure is cheap to hand up.
     frame: Option<Box<Diagnostics>>,
+    /// What a step attempted or missed.
+    pub(crate) violations: Vec<model::Violation>,
     /// Set if bringing or making a blob again may help.
     pub(crate) lost: Option<Lost>,
     /// Set if the operating system refused something.
@@ -65,7 +67,17 @@ impl Lost {
 impl Failure {
     fn new(exit: Exit, title: impl Into<String>) -> Self {
         let (causes, lines, help) = (Vec::new(), Vec::new(), Vec::new());
-        Self { exit, title: title.into(), causes, lines, help, frame: None, lost: None, refused: false }
+        Self {
+            exit,
+            title: title.into(),
+            causes,
+            lines,
+            help,
+            frame: None,
+            violations: Vec::new(),
+            lost: None,
+            refused: false,
+        }
     }
 
     /// A failure without a code of its own.
@@ -162,6 +174,15 @@ impl Failure {
         ))
     }
 
+    /// Adds what this machine has of the things that a step missed.
+    pub(crate) fn look_around(mut self, recipe: &Path, build: &str, search: &str) -> Self {
+        let hints: Vec<_> =
+            self.violations.iter().filter_map(|v| crate::host_has::hint(v, recipe, build, search)).collect();
+        // Before the general advice: it is the more precise one.
+        self.help.splice(0..0, hints);
+        self
+    }
+
     fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
@@ -203,7 +224,7 @@ impl Failure {
             list.collect::<Vec<_>>()
         });
         json!({ "title": self.title, "causes": self.causes, "lines": self.lines, "help": self.help,
-                "diagnostics": diagnostics })
+                "diagnostics": diagnostics, "violations": self.violations })
     }
 
     /// Prints it: to standard error for people, to standard output as JSON.
@@ -318,6 +339,7 @@ impl From<BuildError> for Failure {
                 for violation in &failed.violations {
                     failure = failure.attempt(violation);
                 }
+                failure.violations.clone_from(&failed.violations);
                 if let Some(command) = &failed.command {
                     failure = failure.line(format!("while running: {command}"));
                 }

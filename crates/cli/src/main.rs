@@ -9,6 +9,7 @@ mod args;
 mod command;
 mod exit;
 mod failure;
+mod host_has;
 mod keys;
 mod out;
 mod output;

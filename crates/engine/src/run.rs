@@ -68,28 +68,26 @@ pub(crate) fn run(
     let known = if fresh { None } else { cx.store.action_result(&encoded.digest)? };
     let json = known.as_ref().and_then(|_| cx.store.memo_get(OBSERVATIONS, &encoded.digest));
     let seen = json.as_ref().and_then(|json| serde_json::from_slice::<Observation>(json).ok());
-    // Who wants to know which files were used is not served by a run that nobody listened to.
-    let enough = !cx.trace || seen.as_ref().is_some_and(|seen| seen.trace.is_some());
-    if let Some(result) = known.filter(|_| enough) {
-        let seen_trace = seen.as_ref().and_then(|seen| seen.trace);
-        if let Some(seen) = seen {
-            let (violations, denied) = judge(cx, step, &seen.violations);
-            if denied {
-                let (step, exit) = (name.clone(), Exit::Code(0));
-                let (command, last_lines, log, hints) = (None, Vec::new(), result.log, Vec::new());
-                let failed = FailedStep { step, exit, command, last_lines, log, violations, denied, hints };
-                return Err(BuildError::Step(Box::new(failed)));
-            }
+    // A result of which nobody knows any more what its step attempted cannot be judged; and who wants to know which
+    // files were used is not served by a run that nobody listened to.
+    let known = known.zip(json).zip(seen).filter(|(_, seen)| !cx.trace || seen.trace.is_some());
+    if let Some(((result, json), seen)) = known {
+        let (violations, denied) = judge(cx, step, &seen.violations);
+        if denied {
+            let (step, exit) = (name.clone(), Exit::Code(0));
+            let (command, last_lines, log, hints) = (None, Vec::new(), result.log, Vec::new());
+            let failed = FailedStep { step, exit, command, last_lines, log, violations, denied, hints };
+            return Err(BuildError::Step(Box::new(failed)));
         }
-        let observation = json.map(|json| cx.store.put(&json)).transpose()?;
+        let observation = cx.store.put(&json)?;
         let run = StepRun {
             step: name.clone(),
             action: encoded.digest,
             cached: true,
             millis: millis(begin),
             log: result.log,
-            observation,
-            trace: seen_trace,
+            observation: Some(observation),
+            trace: seen.trace,
             components,
             missed: Vec::new(),
         };

@@ -5,6 +5,7 @@
 
 mod apt;
 mod cargo;
+mod dpkg;
 mod npm;
 mod pypi;
 
@@ -15,6 +16,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 pub use apt::AptSource;
+pub use dpkg::package_of;
 
 /// Why the host's configuration does not help.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -29,7 +29,7 @@ pub use confirm::confirmed;
 pub use error::InputError;
 pub use fetch::{fetch, need};
 pub use git::GitError;
-pub use host::{AptSource, Host, HostError, Proxies};
+pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::lock;
 pub use source::git::commit;

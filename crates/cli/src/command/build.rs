@@ -97,9 +97,12 @@ pub(crate) fn finish(
         let files = write(session, &job, &built, &out)?;
         Ok((built, files))
     };
-    let (built, files) = session
-        .with_inputs(|| project.bring(session, &job, options.offline), work)
-        .map_err(|failure| key.failure().unwrap_or(failure))?;
+    let (built, files) =
+        session.with_inputs(|| project.bring(session, &job, options.offline), work).map_err(|failure| {
+            let search = session.env.get("PATH").map_or("", String::as_str);
+            let failure = failure.look_around(&project.dir, &job.conditions().build_path, search);
+            key.failure().unwrap_or(failure)
+        })?;
     let attested = session
         .engine(|cx| attest(cx, &job, &built, &session.id, &key, &who))
         .map_err(|error| key.failure().unwrap_or_else(|| error.into()))?;

@@ -50,6 +50,15 @@ fn a_policy_is_the_recipes_and_a_result_of_the_past_is_judged_by_todays() {
 }
 
 #[test]
+fn a_result_of_which_nobody_knows_what_was_attempted_is_not_taken() {
+    let home = Home::own();
+    let project = Project::new(&with_policy(ASK, "off"), &[]);
+    home.ok(project.path(), &["build"]);
+    std::fs::remove_dir_all(home.store().join("memos/observations")).unwrap();
+    assert_eq!(home.ok(project.path(), &["build"])["cached"], false);
+}
+
+#[test]
 fn a_policy_for_the_whole_recipe_is_overridden_by_a_step() {
     let home = Home::shared();
     let text = |step: &str| {
@@ -86,6 +95,16 @@ fn a_step_that_fails_names_what_it_missed() {
         assert!(lines(&error).iter().any(|line| line.starts_with(missed)), "{command}: {error:#}");
         assert!(error["help"].to_string().contains(help), "{command}: {error:#}");
     }
+    // What lies just outside is told with how to bring it in.
+    let project = Project::new(&one_step(&["mkdir out", "cat data/in.txt"]), &[]);
+    project.write("data/in.txt", "here, and not tracked\n");
+    let (_, error) = home.json(project.path(), &["build"]);
+    assert!(error["help"][0].as_str().unwrap().contains("`git add data/in.txt`"), "{error:#}");
+    assert_eq!(error["violations"][0]["what"], "/build/src/data/in.txt");
+    // Git is on every machine that runs this, from some package or from none.
+    let project = Project::new(&one_step(&["git --version"]), &[]);
+    let (_, error) = home.json(project.path(), &["build"]);
+    assert!(error["help"][0].as_str().unwrap().starts_with("this machine has "), "{error:#}");
     // Nothing was missed: it just failed. And what may be missing is not looked for if nobody cares.
     let project = Project::new(&one_step(&["test 1 = 2"]), &[]);
     assert_eq!(home.json(project.path(), &["build"]).0, 10);
