@@ -4,7 +4,7 @@
 //! of the toolchain with the host's `/dev` and `/proc`. (Its mount namespace only lets those two mounts go with it.)
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,12 +23,13 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
 
 fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Result<(), String> {
     let dir = bench.copy_example(name)?;
-    let build = || {
+    let pinned = pinned(bench, &dir, name)?;
+    let build = |dir: &Path, more: &[&str]| {
         let mut command = bench.selfsame();
-        command.args(["--json", "build", "--fresh"]).arg(&dir);
+        command.args(["--json", "build", "--fresh"]).args(more).arg(dir);
         command
     };
-    must(&mut build())?;
+    must(&mut build(&dir, &[]))?;
     let bare = Bare::new(bench, &dir, name)?;
     if bare.steps.len() != 1 {
         // What a step hands to the next is selfsame's own matter; bare commands have no such thing.
@@ -39,26 +40,38 @@ fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Res
         return Ok(());
     }
 
+    let step_of = |dir: &Path, more: &[&str]| {
+        let mut said = Vec::new();
+        timed(&mut build(dir, more), &mut said)?;
+        step_time(&String::from_utf8_lossy(&said))
+    };
     let mut steps: Vec<Duration> = Vec::new();
     let sealed: Side<'_> = Box::new(|| {
         let mut said = Vec::new();
-        let time = timed(&mut build(), &mut said)?;
+        let time = timed(&mut build(&dir, &[]), &mut said)?;
         steps.push(step_time(&String::from_utf8_lossy(&said))?);
         Ok(time)
     });
+    let still: Side<'_> = Box::new(|| step_of(&pinned, &[]));
+    let traced: Side<'_> = Box::new(|| step_of(&dir, &["--trace"]));
     let mut said = Vec::new();
     let loose: Side<'_> = Box::new(|| {
         bare.prepare()?;
         timed(&mut bare.command(&bare.steps[0]), &mut said)
     });
-    let [whole, loose] = <[_; 2]>::try_from(alternate(rounds, &mut [sealed, loose])?).expect("two sides");
+    let samples = alternate(rounds, &mut [sealed, still, traced, loose])?;
+    let [whole, still, traced, loose] = <[_; 4]>::try_from(samples).expect("four sides");
     let peer = Some(("bare in chroot".to_owned(), loose));
     rows.push(Row {
-        what: format!("{name}: the step, sealed"),
+        what: format!("{name}: the step, sealed, violations seen"),
         ours: Sample::new(steps.split_off(1)),
         peer: peer.clone(),
         aim: Aim::Ratio(1.03),
     });
+    for (how, ours, aim) in [("conditions pinned", still, 1.15), ("files traced", traced, 1.25)] {
+        let what = format!("{name}: the step, {how}");
+        rows.push(Row { what, ours, peer: peer.clone(), aim: Aim::Ratio(aim) });
+    }
     rows.push(Row {
         what: format!("{name}: the whole command, packed, signed, recorded"),
         ours: whole,
@@ -66,6 +79,21 @@ fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Res
         aim: Aim::None,
     });
     Ok(())
+}
+
+/// The same example with clock and chance pinned.
+fn pinned(bench: &Bench, dir: &Path, name: &str) -> Result<PathBuf, String> {
+    let copy = bench.fresh(&format!("{name}-pinned"))?;
+    let failed = |error: std::io::Error| format!("{}: {error}", copy.display());
+    fs::copy(dir.join("selfsame.lock"), copy.join("selfsame.lock")).map_err(failed)?;
+    let recipe = fs::read_to_string(dir.join("selfsame.toml")).map_err(failed)?;
+    let level = "level = \"pinned\"\n";
+    let recipe = match recipe.split_once("[conditions]\n") {
+        Some((before, after)) => format!("{before}[conditions]\n{level}{after}"),
+        None => format!("{recipe}\n[conditions]\n{level}"),
+    };
+    fs::write(copy.join("selfsame.toml"), recipe).map_err(failed)?;
+    Ok(copy)
 }
 
 /// The sum of the times of all steps in the JSON of a build.

@@ -1,4 +1,5 @@
-//! Start-up of a sandbox: against bubblewrap with the same isolation, and with more and more input files.
+//! Start-up of a sandbox: against bubblewrap with the same isolation and against bare namespaces, and with more and
+//! more input files.
 //!
 //! Measured within one process, as the engine starts it; only read here.
 
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::project::Bench;
 use super::timing::{Aim, Row, Sample, must};
 
-const FILES: [usize; 3] = [10, 1_000, 10_000];
+const FILES: [usize; 3] = [10, 1_000, 100_000];
 
 pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
     let dir = bench.fresh("startup")?;
@@ -23,6 +24,8 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
         let ours = times(&said, &format!("selfsame-{files}"))?;
         rows.push(Row { what: format!("sandbox start, {files} input files"), ours, peer: Some(peer), aim });
     }
+    let peer = Some(("unshare, namespaces and /proc alone".to_owned(), times(&said, "unshare")?));
+    rows.push(Row { what: "sandbox start, 10 input files".to_owned(), ours: few, peer, aim: Aim::None });
     Ok(())
 }
 

@@ -15,20 +15,21 @@ use sandbox::{Cancel, Io, Spec};
 const WARM_UP: usize = 10;
 
 /// Prints the times of `rounds` starts in microseconds: a line `selfsame-FILES` for each number of input files, and a
-/// line `bwrap` for bubblewrap above the first of them. All take turns, and nothing is deleted in between but what a
+/// line `bwrap` for bubblewrap and one `unshare` for bare namespaces above the first of them. All take turns, and nothing is deleted in between but what a
 /// start leaves: ext4 passes over inodes that were freed in the last seconds, which would be measured too.
 #[allow(clippy::print_stdout, reason = "a program whose answer is what it prints")]
 pub(crate) fn run(dir: &Path, rounds: usize, files: &[usize]) -> Result<(), Box<dyn Error>> {
     let make = |files: &usize| World::make(&dir.join(files.to_string()), *files);
     let worlds = files.iter().map(make).collect::<Result<Vec<_>, _>>()?;
     let first = worlds.first().ok_or("no number of files")?;
-    let mut times: Vec<Vec<String>> = vec![Vec::new(); worlds.len() + 1];
+    let mut times: Vec<Vec<String>> = vec![Vec::new(); worlds.len() + 2];
     for round in 0..rounds + WARM_UP {
         for turn in 0..times.len() {
             let nth = (turn + round) % times.len();
             let time = match worlds.get(nth) {
                 Some(world) => world.selfsame(round)?,
-                None => first.bubblewrap()?,
+                None if nth == worlds.len() => first.bubblewrap()?,
+                None => first.unshare()?,
             };
             if round >= WARM_UP {
                 times[nth].push(time.as_micros().to_string());
@@ -39,6 +40,7 @@ pub(crate) fn run(dir: &Path, rounds: usize, files: &[usize]) -> Result<(), Box<
         println!("selfsame-{files} {}", times.join(" "));
     }
     println!("bwrap {}", times[worlds.len()].join(" "));
+    println!("unshare {}", times[worlds.len() + 1].join(" "));
     Ok(())
 }
 
@@ -97,6 +99,20 @@ impl World {
         }
         drop(outcome);
         sandbox::remove_scratch(&scratch)?;
+        Ok(time)
+    }
+
+    /// The namespaces and a `/proc`, without any root of its own.
+    fn unshare(&self) -> Result<Duration, Box<dyn Error>> {
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "--pid", "--fork", "--net", "--ipc", "--uts"]);
+        command.args(["--cgroup", "--mount-proc"]).arg(self.root.join("usr/bin/true"));
+        let begun = Instant::now();
+        let output = command.stdin(Stdio::null()).output()?;
+        let time = begun.elapsed();
+        if !output.status.success() {
+            return Err(format!("unshare: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
         Ok(time)
     }
 
