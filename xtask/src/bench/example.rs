@@ -108,8 +108,8 @@ fn step_time(json: &str) -> Result<Duration, String> {
 
 /// Toolchain and source on disk, and the scripts of the steps.
 struct Bare {
-    root: std::path::PathBuf,
-    source: std::path::PathBuf,
+    root: PathBuf,
+    source: PathBuf,
     steps: Vec<Step>,
 }
 
