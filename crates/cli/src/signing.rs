@@ -5,6 +5,7 @@
 //! a wrong password then stops the build at once, and not after an hour.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use attest::{KeyError, PublicKey, SecretKey, SignError, Signer};
@@ -18,6 +19,8 @@ use crate::session::{Session, read_text};
 pub(crate) struct SigningKey {
     public: PublicKey,
     file: Arc<KeyFile>,
+    /// Being opened, or open.
+    expected: AtomicBool,
 }
 
 struct KeyFile {
@@ -52,14 +55,20 @@ impl Session {
                 opened.public().clone()
             }
         };
-        Ok(SigningKey { public, file: Arc::new(file) })
+        Ok(SigningKey {
+            public,
+            expected: AtomicBool::new(file.opened.get().is_some()),
+            file: Arc::new(file),
+        })
     }
 }
 
 impl SigningKey {
-    /// Opens the key in the background once a step begins; if it does not open, `cancel` stops the build.
+    /// Opens the key in the background when the first step begins; if it does not open, `cancel` stops the build.
     pub(crate) fn expect(&self, event: &Event, cancel: &Arc<Cancel>) {
-        if matches!(event, Event::Started { stage: "build", .. }) && self.file.opened.get().is_none() {
+        if matches!(event, Event::Started { stage: "build", .. })
+            && !self.expected.swap(true, Ordering::Relaxed)
+        {
             let (file, cancel) = (Arc::clone(&self.file), Arc::clone(cancel));
             std::thread::spawn(move || {
                 if file.open().is_err() {
