@@ -103,8 +103,8 @@ impl SecretKey {
     }
 
     /// Writes the key as cosign does: PEM `ENCRYPTED SIGSTORE PRIVATE KEY`, scrypt and XSalsa20-Poly1305 over
-    /// PKCS#8. The password may be empty; then whoever has the file has the key. Each call gives another text,
-    /// since salt and nonce are random.
+    /// PKCS#8. The password may be empty; then whoever has the file has the key, and scrypt's cost is the least that
+    /// cosign accepts. Each call gives another text, since salt and nonce are random.
     ///
     /// # Errors
     /// If the operating system gives no random bytes.

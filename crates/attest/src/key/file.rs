@@ -18,6 +18,8 @@ const LABEL: &str = "ENCRYPTED SIGSTORE PRIVATE KEY";
 const LEGACY_LABEL: &str = "ENCRYPTED COSIGN PRIVATE KEY";
 /// What cosign 2.2 and later writes.
 const LOG_N: u8 = 16;
+/// The least that cosign reads: an empty password is known to everybody, and stretching it hides nothing.
+const LOG_N_EMPTY: u8 = 15;
 const SALT: usize = 32;
 const NONCE: usize = 24;
 /// Far above the few hundred bytes of a real file.
@@ -57,11 +59,12 @@ pub(super) fn seal(pkcs8: &[u8], password: &[u8], random: &dyn SecureRandom) -> 
     let mut nonce = [0; NONCE];
     random.fill(&mut salt).map_err(|_| KeyError::Random)?;
     random.fill(&mut nonce).map_err(|_| KeyError::Random)?;
-    let ciphertext = cipher(password, &salt, LOG_N)?
+    let log_n = if password.is_empty() { LOG_N_EMPTY } else { LOG_N };
+    let ciphertext = cipher(password, &salt, log_n)?
         .encrypt(Nonce::from_slice(&nonce), pkcs8)
         .map_err(|_| KeyError::Damaged("the key is too long to encrypt".into()))?;
     let sealed = Sealed {
-        kdf: Kdf { name: "scrypt".into(), params: Params { n: 1 << LOG_N, r: 8, p: 1 }, salt: base64(&salt) },
+        kdf: Kdf { name: "scrypt".into(), params: Params { n: 1 << log_n, r: 8, p: 1 }, salt: base64(&salt) },
         cipher: Cipher { name: "nacl/secretbox".into(), nonce: base64(&nonce) },
         ciphertext: base64(&ciphertext),
     };
