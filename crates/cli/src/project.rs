@@ -60,7 +60,7 @@ impl Project {
         sandbox::probe()?;
         for source in self.recipe.sources.values() {
             if let recipe::Source::Worktree { path } = source {
-                session.inputs(&self.dir, |cx| inputs::worktree(cx, path))?;
+                session.inputs(&self.dir, |cx| inputs::bring_worktree(cx, path))?;
             }
         }
         session.fetch(job, &self.dir, offline)

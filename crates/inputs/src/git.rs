@@ -121,11 +121,12 @@ pub(crate) fn listed<'a>(place: &str, bytes: &'a [u8]) -> Result<Vec<Listed<'a>>
         let line =
             std::str::from_utf8(line).map_err(|_| wrong("a path that is not UTF-8 cannot be in a tree"))?;
         let (head, path) = line.split_once('\t').ok_or_else(|| wrong("cannot be read"))?;
-        let words: Vec<&str> = head.split(' ').collect();
-        let (mode, object, hidden) = match words[..] {
-            [mode, "blob" | "commit" | "tree", object] => (mode, object, false),
-            [tag, mode, object, "0"] => (mode, object, tag != "H"),
-            [_, _, _, _] => return Err(wrong("is in conflict: finish the merge first")),
+        let mut words = head.split(' ');
+        let words = [(); 5].map(|()| words.next());
+        let (mode, object, hidden) = match words {
+            [Some(mode), Some("blob" | "commit" | "tree"), Some(object), None, None] => (mode, object, false),
+            [Some(tag), Some(mode), Some(object), Some("0"), None] => (mode, object, tag != "H"),
+            [_, _, _, Some(_), None] => return Err(wrong("is in conflict: finish the merge first")),
             _ => return Err(wrong("cannot be read")),
         };
         list.push(Listed { mode, object, path, hidden });

@@ -7,26 +7,31 @@
 //! and line-end conversion have other bytes in the work tree than in the commit. So the id that git would give each
 //! file's bytes as they are is computed while they are hashed, and compared with the index ([`object`]).
 //!
-//! What was hashed once is known by its stat data ([`cache`]), so a build without changes reads no file at all.
+//! What was hashed once is known by its stat data ([`cache`]), so a build without changes reads no file at all. Nor does
+//! it ask whether the store still holds each of them: what has got lost is missing when it is needed, and then
+//! [`bring_worktree`] reads it again.
 
 mod cache;
 mod object;
 mod status;
 
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use model::tree::{Node, Tree};
 use model::{Digest, RelPath, Timestamp};
+use rustix::fs::{AtFlags, CWD, FileType, Mode as Permissions, OFlags};
+use rustix::io::Errno;
 
 use crate::git::{listed, run};
 use crate::{Context, GitError, InputError};
 use cache::{Cache, Known, Stat};
 use object::Object;
 
-/// A work tree as it stands; all of it is in the store.
+/// A work tree as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkTree {
     /// The tracked files.
@@ -45,11 +50,24 @@ pub struct WorkTree {
     pub dirty: Vec<String>,
 }
 
-/// Reads the work tree at `path`, relative to the recipe's folder.
+/// Reads the work tree at `path`, relative to the recipe's folder. What has changed since the last time is put into the
+/// store; what has not was put there then, and is not looked for.
 ///
 /// # Errors
 /// If there is no git repository, git refuses, or a file cannot be read or stored.
 pub fn worktree(cx: &Context<'_>, path: &RelPath) -> Result<WorkTree, InputError> {
+    look(cx, path, false)
+}
+
+/// As [`worktree`], and afterwards the store holds all of it, whatever it had lost.
+///
+/// # Errors
+/// As [`worktree`].
+pub fn bring_worktree(cx: &Context<'_>, path: &RelPath) -> Result<WorkTree, InputError> {
+    look(cx, path, true)
+}
+
+fn look(cx: &Context<'_>, path: &RelPath, whole: bool) -> Result<WorkTree, InputError> {
     let folder = cx.recipe_dir.join(path.as_str());
     let folder = folder.canonicalize().map_err(|cause| GitError::File { path: folder, cause })?;
     let Some(top) = folder.ancestors().find(|a| a.join(".git").exists()) else {
@@ -65,7 +83,7 @@ pub fn worktree(cx: &Context<'_>, path: &RelPath) -> Result<WorkTree, InputError
     std::thread::scope(|scope| {
         let status = scope.spawn(|| status::read(env, &folder));
         let origin = scope.spawn(|| (status::commit_time(env, &folder), status::remote(env, &folder)));
-        let scanned = scan(cx, &folder);
+        let scanned = scan(cx, &folder, whole);
         let (epoch, remote) = origin.join().expect("the thread does not panic");
         let status = status.join().expect("the thread does not panic")?;
         let scanned = scanned?;
@@ -106,24 +124,17 @@ struct Scanned {
     found: Vec<(RelPath, char)>,
 }
 
-fn scan(cx: &Context<'_>, folder: &Path) -> Result<Scanned, InputError> {
+/// Reads the files. With `whole`, that nothing has changed is not enough: the store must hold it, too.
+fn scan(cx: &Context<'_>, folder: &Path, whole: bool) -> Result<Scanned, InputError> {
     let began = cache::now();
     let mut tracked = Vec::new();
     let mut empty = Vec::new();
-    let last = cache::last(cx.store, folder);
-    let (listed, stored) = std::thread::scope(|scope| {
-        // Most often nothing has changed; so whether the store still holds that tree is asked meanwhile.
-        let stored = scope
-            .spawn(|| last.as_ref().is_some_and(|l| cx.store.missing(&l.tree).is_ok_and(|m| m.is_empty())));
-        let listed = list(cx, folder, &RelPath::root(), &mut tracked, &mut empty, 0)
-            .and_then(|()| stat_all(folder, &tracked));
-        (listed, stored.join().expect("the thread does not panic"))
-    });
-    let stats = listed?;
+    list(cx, folder, &RelPath::root(), &mut tracked, &mut empty, 0)?;
+    let stats = stat_all(folder, &tracked)?;
     let fingerprint = cache::fingerprint(&tracked, &stats, &empty);
-    if let Some(last) = last
-        && stored
+    if let Some(last) = cache::last(cx.store, folder)
         && last.fingerprint == fingerprint.hex()
+        && (!whole || cx.store.missing(&last.tree)?.is_empty())
     {
         return Ok(Scanned { tree: last.tree, found: last.found });
     }
@@ -225,7 +236,8 @@ fn list(
 fn stat_all(folder: &Path, tracked: &[Tracked]) -> Result<Vec<Option<Stat>>, InputError> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(4);
     let chunk = tracked.len().div_ceil(threads).max(256);
-    let root = Links::new(folder);
+    let failed = |e: Errno| GitError::File { path: folder.to_owned(), cause: e.into() };
+    let root = Links { folder, fd: open_below(CWD, folder).map_err(failed)? };
     let parts: Vec<Result<Vec<Option<Stat>>, GitError>> = std::thread::scope(|scope| {
         let running: Vec<_> = tracked.chunks(chunk).map(|part| scope.spawn(|| root.stat(part))).collect();
         running.into_iter().map(|r| r.join().expect("the thread does not panic")).collect()
@@ -240,52 +252,55 @@ fn stat_all(folder: &Path, tracked: &[Tracked]) -> Result<Vec<Option<Stat>>, Inp
 /// Looks at files below a folder without passing through a symlink: git holds a file behind one to be deleted.
 struct Links<'a> {
     folder: &'a Path,
+    fd: OwnedFd,
 }
 
-impl<'a> Links<'a> {
-    fn new(folder: &'a Path) -> Self {
-        Self { folder }
-    }
-
+impl Links<'_> {
     fn stat(&self, tracked: &[Tracked]) -> Result<Vec<Option<Stat>>, GitError> {
-        // Sorted paths share their folder with the one before, mostly.
-        let mut known: Option<(RelPath, bool)> = None;
+        // Sorted paths share their folder with the one before, mostly; a name in an open folder is found quickest.
+        let mut open: Option<(&str, Option<OwnedFd>)> = None;
         let mut list = Vec::with_capacity(tracked.len());
         for Tracked { path, .. } in tracked {
-            let parent = path.parent().unwrap_or_default();
-            let plain = match &known {
-                Some((seen, plain)) if *seen == parent => *plain,
-                _ => {
-                    let plain = self.plain(&parent);
-                    known = Some((parent, plain));
-                    plain
-                }
+            let failed = |e: Errno| GitError::File { path: self.folder.join(path.as_str()), cause: e.into() };
+            let (parent, name) = path.as_str().rsplit_once('/').unwrap_or(("", path.as_str()));
+            if open.as_ref().is_none_or(|(seen, _)| *seen != parent) {
+                open = Some((parent, self.open(parent).map_err(failed)?));
+            }
+            let Some((_, Some(fd))) = &open else {
+                list.push(None);
+                continue;
             };
-            let full = self.folder.join(path.as_str());
-            list.push(match plain.then(|| std::fs::symlink_metadata(&full)) {
-                None => None,
-                Some(Ok(meta)) => (meta.is_file() || meta.is_symlink()).then(|| Stat::of(&meta)),
-                Some(Err(e))
-                    if matches!(
-                        e.kind(),
-                        std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
-                    ) =>
-                {
-                    None
+            list.push(match rustix::fs::statat(fd, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => {
+                    let kind = FileType::from_raw_mode(stat.st_mode);
+                    matches!(kind, FileType::RegularFile | FileType::Symlink).then(|| Stat::of(&stat))
                 }
-                Some(Err(cause)) => return Err(GitError::File { path: full, cause }),
+                Err(Errno::NOENT | Errno::NOTDIR) => None,
+                Err(error) => return Err(failed(error)),
             });
         }
         Ok(list)
     }
 
-    fn plain(&self, folder: &RelPath) -> bool {
-        let mut here = PathBuf::from(self.folder);
-        folder.components().all(|component| {
-            here.push(component);
-            std::fs::symlink_metadata(&here).is_ok_and(|m| m.is_dir())
-        })
+    /// The folder at `path`; `None` if there is none, or it is behind a symlink.
+    fn open(&self, path: &str) -> Result<Option<OwnedFd>, Errno> {
+        let mut here: Option<OwnedFd> = None;
+        for component in path.split('/') {
+            let component = if component.is_empty() { "." } else { component };
+            match open_below(here.as_ref().unwrap_or(&self.fd), component) {
+                Ok(fd) => here = Some(fd),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(here)
     }
+}
+
+/// Opens a folder, and no symlink to one, to look up names in it.
+fn open_below(at: impl std::os::fd::AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(at, name, flags, Permissions::empty())
 }
 
 /// What each file holds: from the cache, else read, several at a time.

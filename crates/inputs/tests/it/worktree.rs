@@ -241,7 +241,10 @@ fn damage_in_the_store_is_healed_from_the_files() {
     let path = world.folder.path().join(format!("store/blobs/{}/{}", &lost.hex()[..2], lost.hex()));
     std::fs::remove_file(path).unwrap();
     assert_eq!(world.store.missing(&tree).unwrap(), [lost]);
+    // Nothing has changed, so it is not looked for; who needs it asks for it.
     assert_eq!(read(&world, ".").tree, tree);
+    let brought = world.with(|cx| inputs::bring_worktree(cx, &".".parse().unwrap())).unwrap();
+    assert_eq!(brought.tree, tree);
     assert_eq!(world.store.missing(&tree).unwrap(), []);
 }
 

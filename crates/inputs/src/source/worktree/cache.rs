@@ -5,9 +5,7 @@
 //! racy). The cache is a memo of the store: losing it costs time only.
 
 use std::collections::BTreeMap;
-use std::fs::Metadata;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -37,14 +35,14 @@ pub(super) struct Stat {
 const STAT_BYTES: usize = 8 + 16 + 16 + 8 + 4;
 
 impl Stat {
-    pub(super) fn of(meta: &Metadata) -> Self {
-        let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+    pub(super) fn of(stat: &rustix::fs::Stat) -> Self {
+        let nanoseconds = |s: i64, ns: u64| i128::from(s) * 1_000_000_000 + i128::from(ns);
         Self {
-            size: meta.size(),
-            modified: nanoseconds(meta.mtime(), meta.mtime_nsec()),
-            changed: nanoseconds(meta.ctime(), meta.ctime_nsec()),
-            inode: meta.ino(),
-            mode: meta.mode(),
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: nanoseconds(stat.st_mtime, stat.st_mtime_nsec),
+            changed: nanoseconds(stat.st_ctime, stat.st_ctime_nsec),
+            inode: stat.st_ino,
+            mode: stat.st_mode,
         }
     }
 

@@ -18,8 +18,9 @@ impl Object {
         if !hex.is_ascii() || !matches!(hex.len(), 40 | 64) {
             return None;
         }
-        let byte = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
-        (0..hex.len()).step_by(2).map(byte).collect::<Option<Vec<u8>>>().map(Self)
+        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        let byte = |pair: &[u8]| Some(digit(pair[0])? << 4 | digit(pair[1])?);
+        hex.as_bytes().chunks_exact(2).map(byte).collect::<Option<Vec<u8>>>().map(Self)
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Self {

@@ -91,9 +91,10 @@ pub(super) fn merge(mut reported: Vec<(String, char)>, found: Vec<(String, char)
 }
 
 pub(super) fn commit_time(env: &BTreeMap<String, String>, folder: &Path) -> Option<Timestamp> {
-    // Fails before the first commit.
-    let text = run(env, folder, &["show", "--no-patch", "--format=%ct", "HEAD"]).ok()?;
-    String::from_utf8_lossy(&text).trim().parse().ok().map(Timestamp)
+    // Fails before the first commit. `show` would look at the files of the commit, too.
+    let text = run(env, folder, &["rev-list", "--max-count=1", "--timestamp", "HEAD"]).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    text.split(' ').next()?.parse().ok().map(Timestamp)
 }
 
 pub(super) fn remote(env: &BTreeMap<String, String>, folder: &Path) -> Option<String> {
