@@ -1,7 +1,7 @@
 //! Copies for people.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 use model::tree::Node;
@@ -45,6 +45,43 @@ fn files_links_and_directories_arrive_writable_and_replace_files() {
     assert_eq!(names.len(), 3, "nothing is left beside it: {names:?}");
     assert!(store.export(&tool, &dir.path().join("no/such/parent")).is_err());
     assert!(store.export(&tool, Path::new("/")).is_err());
+}
+
+#[test]
+fn a_file_that_is_there_already_is_left_only_if_it_is_what_would_be_written() {
+    let (dir, store) = fresh();
+    let dest = dir.path().join("dest");
+    let node = file(&store, b"one");
+    let inode = || fs::metadata(&dest).unwrap().ino();
+    let mode = |mode| fs::set_permissions(&dest, fs::Permissions::from_mode(mode)).unwrap();
+    store.export(&node, &dest).unwrap();
+    mode(0o644);
+    let first = inode();
+    store.export(&node, &dest).unwrap();
+    assert_eq!(inode(), first);
+
+    let other = dir.path().join("other");
+    let spoil: [(&str, &dyn Fn()); 5] = [
+        ("other bytes", &|| fs::write(&dest, b"two").unwrap()),
+        ("other size", &|| fs::write(&dest, b"one more").unwrap()),
+        ("executable", &|| mode(0o755)),
+        ("others may write", &|| mode(0o666)),
+        ("another name", &|| fs::hard_link(&dest, &other).unwrap()),
+    ];
+    for (what, spoil) in spoil {
+        spoil();
+        let before = inode();
+        // Held open, so that the number is not given again.
+        let _held = fs::File::open(&dest).unwrap();
+        store.export(&node, &dest).unwrap();
+        assert_ne!(inode(), before, "{what}");
+        assert_eq!(fs::read(&dest).unwrap(), b"one", "{what}");
+        mode(0o644);
+    }
+    let Node::File { digest, .. } = node else { unreachable!() };
+    flip_a_bit(&blob_path(&store, &digest));
+    assert!(matches!(store.export(&node, &dest), Err(StoreError::Corrupt { .. })));
+    assert_eq!(fs::read(&dest).unwrap(), b"one");
 }
 
 #[test]
