@@ -171,7 +171,8 @@ impl Supervision<'_> {
         watch: &mut dyn FnMut(Watcher),
     ) -> Result<Option<Exit>, SandboxError> {
         let mut killed = None;
-        let mut buffer = vec![0; 64 << 10];
+        // Not larger: a page that is written after a fork is copied first, and every run forks.
+        let mut buffer = vec![0; 8 << 10];
         let deadline = self.timeout.and_then(|timeout| self.started.checked_add(timeout));
         loop {
             let log = self.log.as_ref().map_or(-1, AsRawFd::as_raw_fd);
