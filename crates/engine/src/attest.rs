@@ -79,8 +79,11 @@ pub fn attest(
     who: &Identity,
 ) -> Result<Attested, AttestError> {
     let inventory = inventory(job, built)?;
-    let cyclonedx = cx.store.put(&sbom::cyclonedx(&inventory))?;
-    let spdx = cx.store.put(&sbom::spdx(&inventory))?;
+    let (cyclonedx, spdx) = std::thread::scope(|scope| {
+        let spdx = scope.spawn(|| cx.store.put(&sbom::spdx(&inventory)));
+        (cx.store.put(&sbom::cyclonedx(&inventory)), spdx.join().expect("the thread does not panic"))
+    });
+    let (cyclonedx, spdx) = (cyclonedx?, spdx?);
     let mut record = record(cx, job, built, who, [cyclonedx, spdx])?;
 
     let key_id = signer.public_key().id();

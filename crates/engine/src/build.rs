@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use model::action::{ActionResult, Components};
+use model::action::ActionResult;
 use model::recipe::{Recipe, Reference};
 use model::{Conditions, Digest, Timestamp};
 
 use crate::graph::{self, Task};
 use crate::package::{self, Packed};
 pub use crate::run::{Missed, StepRun};
-use crate::{BuildError, Context, Job, plan, run};
+use crate::{BuildError, Context, Job, plan, run, sweep};
 
 /// What a build gave.
 #[derive(Debug, Clone)]
@@ -44,13 +44,6 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     let started = (cx.clock)();
     let conditions = job.conditions();
     let wanted = needed(&job.recipe);
-    let mut last: BTreeMap<String, Components> = BTreeMap::new();
-    if !fresh {
-        for step in &wanted {
-            let components = cx.ledger.last_components(&job.recipe.name, step)?;
-            last.extend(components.map(|c| (step.clone(), c)));
-        }
-    }
     let runs: Mutex<BTreeMap<String, StepRun>> = Mutex::new(BTreeMap::new());
     let tasks = job
         .recipe
@@ -58,12 +51,15 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
         .iter()
         .filter(|s| wanted.contains(&s.name))
         .map(|step| Task { name: step.name.clone(), needs: step.needs().map(str::to_owned).collect() });
-    let results = graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
-        let step = job.recipe.step(name).expect("tasks are steps of the recipe");
-        let action = plan::action(cx.store, job, step, &conditions, done)?;
-        let (result, run) = run::run(cx, step, &action, last.get(name), fresh)?;
-        runs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), run);
-        Ok::<ActionResult, BuildError>(result)
+    let known = (!fresh).then_some(job.recipe.name.as_str());
+    let results = sweep::beside(cx.jobs, |sweeper| {
+        graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
+            let step = job.recipe.step(name).expect("tasks are steps of the recipe");
+            let action = plan::action(cx.store, job, step, &conditions, done)?;
+            let (result, run) = run::run(cx, sweeper, step, &action, known, fresh)?;
+            runs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), run);
+            Ok::<ActionResult, BuildError>(result)
+        })
     })?;
     if cx.cancel.is_cancelled() {
         return Err(BuildError::Cancelled);

@@ -15,6 +15,7 @@ use store::Scratch;
 use crate::log::Log;
 use crate::observation::Observation;
 use crate::run::{OBSERVATIONS, judge};
+use crate::sweep::Sweeper;
 use crate::{BuildError, Context, failed};
 
 /// Modification time of every file of a toolchain: a constant, so that one tree on disk serves all builds.
@@ -30,6 +31,7 @@ pub(crate) struct Executed {
 /// Runs an action and keeps what it made. `fresh` leaves the action cache as it is.
 pub(crate) fn execute(
     cx: &Context<'_>,
+    sweeper: &Sweeper,
     step: &Step,
     action: &Action,
     encoded: &Encoded,
@@ -56,10 +58,7 @@ pub(crate) fn execute(
     let result = ActionResult { outputs, log };
     let trace = outcome.trace.as_ref().map(|trace| cx.store.put(trace.to_json().as_bytes())).transpose()?;
     let json = Observation::of(&outcome, trace).to_json();
-    drop(outcome.work);
-    // What a step leaves there may be closed to its owner; then this opens it. Failing is the store's matter: it
-    // removes what is left when it is next opened.
-    let _ = sandbox::remove_scratch(scratch.path());
+    sweeper.take(outcome.work, scratch);
     let observation = cx.store.put(json.as_bytes())?;
     if !fresh {
         for bytes in encoded.blobs.values() {

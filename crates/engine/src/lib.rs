@@ -22,6 +22,7 @@ mod log;
 mod missing;
 pub mod observation;
 mod run;
+mod sweep;
 pub mod usage;
 
 pub mod package;

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::error::FailedStep;
 use crate::observation::Observation;
+use crate::sweep::Sweeper;
 use crate::{BuildError, Context, execute};
 
 /// Where observations are kept, by action.
@@ -51,14 +52,16 @@ pub struct Missed {
     pub now: String,
 }
 
-/// Gives the result of `action`: from the store, unless `fresh`, else by running it.
+/// Gives the result of `action`: from the store, unless `fresh`, else by running it. If it must run, what has changed
+/// since the last build of `recipe` is told, if one is given.
 ///
 /// What the step attempted is judged anew each time: a result of the past was made under the policies of then.
 pub(crate) fn run(
     cx: &Context<'_>,
+    sweeper: &Sweeper,
     step: &Step,
     action: &Action,
-    last: Option<&Components>,
+    recipe: Option<&str>,
     fresh: bool,
 ) -> Result<(ActionResult, StepRun), BuildError> {
     let begin = Instant::now();
@@ -100,9 +103,10 @@ pub(crate) fn run(
             return Err(store::StoreError::Missing { digest: tree }.into());
         }
     }
-    let missed = last.map_or_else(Vec::new, |last| why(&components, last));
+    let last = recipe.map(|recipe| cx.ledger.last_components(recipe, name)).transpose()?.flatten();
+    let missed = last.map_or_else(Vec::new, |last| why(&components, &last));
     (cx.events)(Event::Started { stage: "build", name: name.clone(), total: None, unit: Unit::Items });
-    let done = execute::execute(cx, step, action, &encoded, fresh);
+    let done = execute::execute(cx, sweeper, step, action, &encoded, fresh);
     let detail = match (&done, missed.as_slice()) {
         (Err(BuildError::Step(failed)), _) => failed.sentence(),
         (Err(_), _) => String::new(),

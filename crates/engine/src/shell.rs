@@ -6,7 +6,7 @@ use sandbox::{Exit, Io, Spec};
 
 use crate::job::EARLIEST;
 use crate::plan::{self, Results};
-use crate::{BuildError, Context, Job, graph, run};
+use crate::{BuildError, Context, Job, graph, run, sweep};
 
 /// Builds what `step` needs and opens `/bin/sh` where its commands would run. Gives how the shell ended.
 ///
@@ -31,9 +31,11 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
     let tasks = before
         .values()
         .map(|s| graph::Task { name: s.name.clone(), needs: s.needs().map(str::to_owned).collect() });
-    let done: Results = graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
-        let action = plan::action(cx.store, job, before[name], &conditions, done)?;
-        run::run(cx, before[name], &action, None, false).map(|(result, _)| result)
+    let done: Results = sweep::beside(cx.jobs, |sweeper| {
+        graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
+            let action = plan::action(cx.store, job, before[name], &conditions, done)?;
+            run::run(cx, sweeper, before[name], &action, None, false).map(|(result, _)| result)
+        })
     })?;
     let mut action = plan::action(cx.store, job, step, &conditions, &done)?;
     action.env.insert("PS1".into(), format!("{}:$PWD$ ", step.name));
