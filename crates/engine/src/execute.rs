@@ -2,20 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::time::Instant;
 
 use model::action::{Action, ActionResult, Encoded};
 use model::recipe::Step;
 use model::tree::Node;
 use model::{Digest, RelPath, Timestamp};
-use sandbox::{Exit, Io, Outcome, Spec};
-use store::Scratch;
+use sandbox::{Exit, Outcome};
 
 use crate::log::Log;
-use crate::observation::Observation;
-use crate::run::{OBSERVATIONS, judge};
+use crate::observation::{OBSERVATIONS, Observation};
+use crate::sealed::{Place, in_sandbox};
 use crate::sweep::Sweeper;
+use crate::tell::judge;
 use crate::{BuildError, Context, failed};
 
 /// Modification time of every file of a toolchain: a constant, so that one tree on disk serves all builds.
@@ -68,39 +67,6 @@ pub(crate) fn execute(
         cx.store.put_action_result(&encoded.digest, &result)?;
     }
     Ok(Executed { result, observation, trace })
-}
-
-/// The trees of an action on disk.
-pub(crate) struct Place<'a> {
-    root: &'a Path,
-    work: &'a Path,
-}
-
-/// One run of an action's command, to its end; a stopped one is an error.
-pub(crate) fn in_sandbox(
-    cx: &Context<'_>,
-    step: &Step,
-    action: &Action,
-    place: &Place<'_>,
-    trace: bool,
-    sink: &mut dyn FnMut(&[u8]),
-) -> Result<(Outcome, Scratch), BuildError> {
-    let scratch = cx.store.scratch()?;
-    let outcome = sandbox::run(Spec {
-        root: place.root,
-        work: place.work,
-        scratch: scratch.path(),
-        arguments: &action.arguments(),
-        env: &action.env,
-        conditions: &action.conditions,
-        timeout: Some(action.timeout),
-        memory: action.memory,
-        trace,
-        io: Io::Log { sink },
-        cancel: cx.cancel,
-    })
-    .map_err(|source| BuildError::Sandbox { step: step.name.clone(), source })?;
-    if outcome.exit == Exit::Cancelled { Err(BuildError::Cancelled) } else { Ok((outcome, scratch)) }
 }
 
 /// Takes the declared outputs into the store.

@@ -10,9 +10,9 @@ use model::violation::{Kind, Policy, Violation};
 use sandbox::Exit;
 
 use crate::error::FailedStep;
-use crate::execute::{Place, in_sandbox};
 use crate::log::{Lines, Tail};
-use crate::run::{finished, judge, millis};
+use crate::sealed::{Place, in_sandbox};
+use crate::tell::{finished, judge, millis};
 use crate::{BuildError, Context, hint, missing};
 
 /// A step that took longer to fail is not run again.

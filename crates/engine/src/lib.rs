@@ -22,7 +22,9 @@ mod log;
 mod missing;
 pub mod observation;
 mod run;
+mod sealed;
 mod sweep;
+mod tell;
 pub mod usage;
 
 pub mod package;

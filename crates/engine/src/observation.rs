@@ -5,6 +5,9 @@ use model::violation::Violation;
 use sandbox::{Achieved, Outcome};
 use serde::{Deserialize, Serialize};
 
+/// Where observations are kept, by action.
+pub(crate) const OBSERVATIONS: &str = "observations";
+
 /// Kept as canonical JSON by digest, named in provenance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observation {

@@ -6,17 +6,14 @@ use model::Digest;
 use model::action::{Action, ActionResult, Components};
 use model::event::{Event, Outcome as Ending, Unit};
 use model::recipe::Step;
-use model::violation::{Policy, Violation};
 use sandbox::Exit;
 use serde::Serialize;
 
 use crate::error::FailedStep;
-use crate::observation::Observation;
+use crate::observation::{OBSERVATIONS, Observation};
 use crate::sweep::Sweeper;
+use crate::tell::{finished, judge, millis};
 use crate::{BuildError, Context, execute};
-
-/// Where observations are kept, by action.
-pub(crate) const OBSERVATIONS: &str = "observations";
 
 /// One step that was built, or found built.
 #[derive(Debug, Clone, Serialize)]
@@ -133,37 +130,7 @@ pub(crate) fn run(
     Ok((result, run))
 }
 
-/// Tells of what was attempted; says which of it counts, and whether some of that is denied.
-pub(crate) fn judge(cx: &Context<'_>, step: &Step, violations: &[Violation]) -> (Vec<Violation>, bool) {
-    let (mut counted, mut denied) = (Vec::new(), false);
-    for violation in violations {
-        let policy = step.policies.of(violation.kind);
-        if policy != Policy::Off {
-            let (step, violation) = (step.name.clone(), violation.clone());
-            counted.push(violation.clone());
-            (cx.events)(Event::Violation { step, policy, violation });
-        }
-        denied |= policy == Policy::Deny;
-    }
-    (counted, denied)
-}
-
 fn why(now: &Components, last: &Components) -> Vec<Missed> {
     let changed = now.changed_since(last).into_iter();
     changed.map(|(part, before, now)| Missed { part, before, now }).collect()
-}
-
-pub(crate) fn finished(
-    cx: &Context<'_>,
-    stage: &'static str,
-    step: &str,
-    outcome: Ending,
-    detail: String,
-    millis: u64,
-) {
-    (cx.events)(Event::Finished { stage, name: step.to_owned(), outcome, detail, millis });
-}
-
-pub(crate) fn millis(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

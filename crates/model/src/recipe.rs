@@ -5,6 +5,7 @@
 //! its place and its fix ([`crate::Diagnostics`]). The format is specified in `docs/formats/recipe.md`.
 
 mod check;
+mod checker;
 mod conditions;
 mod policies;
 mod raw;

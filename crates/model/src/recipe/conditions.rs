@@ -1,6 +1,6 @@
 //! What a recipe chooses of the conditions.
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::raw::{At, RawConditions};
 use super::{ClockChoice, ConditionChoices, Toolchain};
 use crate::conditions::{Clock, DirectoryOrder, Random};

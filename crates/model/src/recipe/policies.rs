@@ -1,6 +1,6 @@
 //! What follows from violations: a table of words, at the top of a recipe and in its steps.
 
-use super::check::Checker;
+use super::checker::Checker;
 use super::raw::{RawPolicies, nearest};
 use crate::violation::{Kind, Policies, Policy};
 

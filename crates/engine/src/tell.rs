@@ -1,0 +1,42 @@
+//! What the stages of a step tell while they run.
+
+use std::time::Instant;
+
+use model::Event;
+use model::event::Outcome;
+use model::recipe::Step;
+use model::violation::{Policy, Violation};
+
+use crate::Context;
+
+/// Tells of what was attempted; says which of it counts, and whether some of that is denied.
+pub(crate) fn judge(cx: &Context<'_>, step: &Step, violations: &[Violation]) -> (Vec<Violation>, bool) {
+    let (mut counted, mut denied) = (Vec::new(), false);
+    for violation in violations {
+        let policy = step.policies.of(violation.kind);
+        if policy != Policy::Off {
+            let (step, violation) = (step.name.clone(), violation.clone());
+            counted.push(violation.clone());
+            (cx.events)(Event::Violation { step, policy, violation });
+        }
+        denied |= policy == Policy::Deny;
+    }
+    (counted, denied)
+}
+
+/// Tells that a stage of a step is over.
+pub(crate) fn finished(
+    cx: &Context<'_>,
+    stage: &'static str,
+    step: &str,
+    outcome: Outcome,
+    detail: String,
+    millis: u64,
+) {
+    (cx.events)(Event::Finished { stage, name: step.to_owned(), outcome, detail, millis });
+}
+
+/// Since then.
+pub(crate) fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
