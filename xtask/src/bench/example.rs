@@ -1,4 +1,4 @@
-//! Real projects: built sealed, against the same commands run bare.
+//! A real project: built sealed, against the same commands run bare.
 //!
 //! Bare is the same toolchain, the same source and the same script with nothing around them: a `chroot` into a copy
 //! of the toolchain with the host's `/dev` and `/proc`. (Its mount namespace only lets those two mounts go with it.)
@@ -10,15 +10,10 @@ use std::time::Duration;
 
 use super::project::Bench;
 use super::timing::{Aim, Row, Sample, Side, alternate, must, timed};
-use crate::tree;
 
 pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
-    for (name, rounds) in [("zlib", 7), ("jq", 3)] {
-        if tree::root().join("examples").join(name).join("selfsame.lock").exists() {
-            example(bench, name, rounds, rows).map_err(|error| format!("{name}: {error}"))?;
-        }
-    }
-    Ok(())
+    let (name, rounds) = ("zlib", 7);
+    example(bench, name, rounds, rows).map_err(|error| format!("{name}: {error}"))
 }
 
 fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Result<(), String> {
@@ -30,15 +25,11 @@ fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Res
         command
     };
     must(&mut build(&dir, &[]))?;
-    let bare = Bare::new(bench, &dir, name)?;
-    if bare.steps.len() != 1 {
+    let [step] = steps_of(&dir)?.try_into().map_err(|steps: Vec<_>| {
         // What a step hands to the next is selfsame's own matter; bare commands have no such thing.
-        eprintln!(
-            "{name}: {} steps; only examples of one step are compared with bare commands",
-            bare.steps.len()
-        );
-        return Ok(());
-    }
+        format!("{} steps; only examples of one step are compared with bare commands", steps.len())
+    })?;
+    let bare = Bare::new(bench, &dir, name, step)?;
 
     let step_of = |dir: &Path, more: &[&str]| {
         let mut said = Vec::new();
@@ -57,7 +48,7 @@ fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Res
     let mut said = Vec::new();
     let loose: Side<'_> = Box::new(|| {
         bare.prepare()?;
-        timed(&mut bare.command(&bare.steps[0]), &mut said)
+        timed(&mut bare.command(), &mut said)
     });
     let samples = alternate(rounds, &mut [sealed, still, traced, loose])?;
     let [whole, still, traced, loose] = <[_; 4]>::try_from(samples).expect("four sides");
@@ -106,11 +97,20 @@ fn step_time(json: &str) -> Result<Duration, String> {
     millis.sum::<Result<u64, String>>().map(Duration::from_millis)
 }
 
-/// Toolchain and source on disk, and the scripts of the steps.
+/// The steps of a recipe.
+fn steps_of(dir: &Path) -> Result<Vec<Step>, String> {
+    let recipe = dir.join("selfsame.toml");
+    let text = fs::read_to_string(&recipe).map_err(|error| format!("{}: {error}", recipe.display()))?;
+    let recipe: toml::Table = toml::from_str(&text).map_err(|error| error.to_string())?;
+    let steps = recipe.get("step").and_then(toml::Value::as_array).into_iter().flatten();
+    Ok(steps.map(Step::read).collect())
+}
+
+/// Toolchain and source on disk, and the script of the step.
 struct Bare {
     root: PathBuf,
     source: PathBuf,
-    steps: Vec<Step>,
+    step: Step,
 }
 
 /// A step as its recipe says it.
@@ -120,7 +120,7 @@ struct Step {
 }
 
 impl Bare {
-    fn new(bench: &Bench, dir: &Path, name: &str) -> Result<Self, String> {
+    fn new(bench: &Bench, dir: &Path, name: &str, step: Step) -> Result<Self, String> {
         let lock = dir.join("selfsame.lock");
         let root = bench.fresh("bare")?.join("root");
         let toolchain = bench.on_disk(&lock, "[toolchain]")?;
@@ -130,11 +130,7 @@ impl Bare {
             fs::create_dir_all(root.join(place)).map_err(|error| format!("{place}: {error}"))?;
         }
         let source = bench.on_disk(&lock, &format!("[source.{name}]"))?;
-        let recipe = dir.join("selfsame.toml");
-        let text = fs::read_to_string(&recipe).map_err(|error| format!("{}: {error}", recipe.display()))?;
-        let recipe: toml::Table = toml::from_str(&text).map_err(|error| error.to_string())?;
-        let steps = recipe.get("step").and_then(toml::Value::as_array).into_iter().flatten();
-        Ok(Self { root, source, steps: steps.map(Step::read).collect() })
+        Ok(Self { root, source, step })
     }
 
     /// A fresh copy of the source, as an overlay gives one for nothing.
@@ -144,14 +140,14 @@ impl Bare {
         must(Command::new("cp").args(["-a", "--"]).arg(&self.source).arg(&place)).map(drop)
     }
 
-    fn command(&self, step: &Step) -> Command {
+    fn command(&self) -> Command {
         let mut command = Command::new("unshare");
         // The namespace's mounts are private to it: nothing is left of them on the host.
         command.args(["--map-root-user", "--mount", "sh", "-c"]).arg(
             "mount --rbind /dev \"$0/dev\" && mount --rbind /proc \"$0/proc\" && \
              exec chroot \"$0\" /bin/sh -c \"cd /build/src && $1\"",
         );
-        command.arg(&self.root).arg(&step.script).env_clear().envs(step.env.iter().cloned());
+        command.arg(&self.root).arg(&self.step.script).env_clear().envs(self.step.env.iter().cloned());
         command
     }
 }
