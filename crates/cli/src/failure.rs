@@ -25,7 +25,7 @@ use crate::output::safe::{self, block};
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    title: String,
+    title: Box<str>,
     causes: Vec<String>,
     /// Lines shown as they are: the end of a log, two aligned values.
     lines: Vec<String>,
@@ -33,7 +33,7 @@ pub(crate) struct Failure {
     /// Boxed, so that a failure is cheap to hand up.
     frame: Option<Box<Diagnostics>>,
     /// What a step attempted or missed.
-    pub(crate) violations: Vec<model::Violation>,
+    pub(crate) violations: Box<[model::Violation]>,
     /// Set if bringing or making a blob again may help.
     pub(crate) lost: Option<Lost>,
     /// Set if the operating system refused something.
@@ -69,12 +69,12 @@ impl Failure {
         let (causes, lines, help) = (Vec::new(), Vec::new(), Vec::new());
         Self {
             exit,
-            title: title.into(),
+            title: title.into().into(),
             causes,
             lines,
             help,
             frame: None,
-            violations: Vec::new(),
+            violations: Box::default(),
             lost: None,
             refused: false,
         }
@@ -190,8 +190,8 @@ impl Failure {
             let io = cause.downcast_ref::<std::io::Error>();
             self.refused |= io.is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound) || no_answer(cause);
             let text = cause.to_string();
-            let said = |t: &String| t.contains(&text);
-            if !text.is_empty() && !said(&self.title) && !self.causes.iter().any(said) {
+            let said = |t: &str| t.contains(&text);
+            if !text.is_empty() && !said(&self.title) && !self.causes.iter().any(|cause| said(cause)) {
                 self.causes.push(text);
             }
             next = cause.source();
@@ -206,7 +206,7 @@ impl Failure {
 
     /// The failure as one sentence, for a ledger.
     pub(crate) fn sentence(&self) -> String {
-        let mut text = self.title.clone();
+        let mut text = self.title.to_string();
         for cause in &self.causes {
             text.push_str(": ");
             text.push_str(cause);
@@ -339,7 +339,7 @@ impl From<BuildError> for Failure {
                 for violation in &failed.violations {
                     failure = failure.attempt(violation);
                 }
-                failure.violations.clone_from(&failed.violations);
+                failure.violations = failed.violations.clone().into();
                 if let Some(command) = &failed.command {
                     failure = failure.line(format!("while running: {command}"));
                 }

@@ -261,7 +261,7 @@ impl Supervision<'_> {
                 (Some(Message::Root), Some(root)) => heard.root = Some(root),
                 (Some(Message::Names), Some(names)) => heard.names = Some(names),
                 (Some(Message::Filtered { landlock }), listener) => {
-                    heard.filtered = Some((landlock, listener))
+                    heard.filtered = Some((landlock, listener));
                 }
                 (Some(Message::OutOfMemory), _) => heard.exit = Some(Exit::OutOfMemory),
                 (Some(Message::Ended { status, survivors, user, system, max_rss }), _) => {
