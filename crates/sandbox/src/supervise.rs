@@ -134,12 +134,17 @@ impl Supervision<'_> {
                 }
             };
             end.cancel();
-            let seen = watching.map(|thread| thread.join().unwrap_or_default());
+            // What was not heard to its end is no record.
+            let lost = || Seen {
+                broken: Some("the listener to its system calls ended early".into()),
+                ..Seen::default()
+            };
+            let seen = watching.map(|thread| thread.join().unwrap_or_else(|_| lost()));
             (result, seen.unwrap_or_default())
         });
         let killed = result?;
         if let Some(cause) = seen.broken.clone() {
-            let fix = "boot with proc_mem.force_override=always, or choose `clock = \"host\"`".to_owned();
+            let fix = "boot with proc_mem.force_override=always, or choose `level = \"honest\"`".to_owned();
             return Err(SandboxError::Refused { cause, fix });
         }
         if let Some(failure) = heard.failed {

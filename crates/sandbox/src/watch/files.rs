@@ -19,6 +19,9 @@ use crate::kernel;
 
 /// The longest path of the kernel.
 const PATH: usize = 4096;
+/// How many names, and how many programs tried in vain, are kept: what a step makes up must not fill the caller's memory.
+const NAMES: usize = 1 << 20;
+const TRIES: usize = 1 << 12;
 /// Files of the kernel's own, seen differently from each process.
 pub(super) const OF_THE_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
@@ -51,12 +54,14 @@ pub(crate) struct Files {
     known: HashMap<i32, u32>,
     /// By thread: programs that it tried to execute in vain since it last executed one.
     in_vain: HashMap<i32, Vec<(String, Vec<Process>)>>,
+    /// How many there were.
+    tries: usize,
 }
 
 impl Files {
     pub(crate) fn new(root: OwnedFd, writable: Vec<PathBuf>) -> Self {
         let (known, in_vain) = (HashMap::new(), HashMap::new());
-        Self { root, writable, trace: Trace::default(), known, in_vain }
+        Self { root, writable, trace: Trace::default(), known, in_vain, tries: 0 }
     }
 
     /// Notes what the call is about to use.
@@ -111,15 +116,22 @@ impl Files {
             if there.is_some() {
                 self.in_vain.remove(&caller.pid);
             } else {
-                let name = path.display().to_string();
-                let by = caller.ancestry(init);
-                self.in_vain.entry(caller.pid).or_default().push((name, by));
+                if self.tries < TRIES {
+                    let by = caller.ancestry(init);
+                    self.in_vain.entry(caller.pid).or_default().push((path.display().to_string(), by));
+                }
+                self.tries += 1;
             }
         }
         // A link is used as much as what it leads to.
         let linked = (real != path && there.is_some()).then_some(path);
         for name in [Some(real.as_path()), linked].into_iter().flatten() {
-            let used = self.trace.files.entry(name.display().to_string()).or_default();
+            let name = name.display().to_string();
+            if self.trace.files.len() >= NAMES && !self.trace.files.contains_key(&name) {
+                self.trace.lost += 1;
+                continue;
+            }
+            let used = self.trace.files.entry(name).or_default();
             match purpose {
                 Purpose::Read => used.read = true,
                 Purpose::Write | Purpose::Name => used.written = true,

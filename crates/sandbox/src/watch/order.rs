@@ -17,8 +17,10 @@ use crate::kernel;
 
 /// So many listings are remembered: as many as directories can be read at once.
 const LISTINGS: usize = 4096;
+/// So many entries of all listings together: a step must not fill the caller's memory.
+const ENTRIES: usize = 2 << 20;
 /// Bits for the number of an entry. Larger directories keep the file system's order.
-const ENTRY: u32 = 24;
+const ENTRY: u32 = 20;
 /// Of `struct linux_dirent64` before the name: inode 8, offset 8, length 2, kind 1.
 const HEAD: usize = 19;
 
@@ -34,11 +36,13 @@ pub(super) struct Listings {
     order: DirectoryOrder,
     list: VecDeque<(i64, Vec<Entry>)>,
     next: i64,
+    /// Entries of all of them.
+    kept: usize,
 }
 
 impl Listings {
     pub(super) fn new(order: DirectoryOrder) -> Self {
-        Self { order, list: VecDeque::new(), next: 1 }
+        Self { order, list: VecDeque::new(), next: 1, kept: 0 }
     }
 
     /// Answers for `getdents64`; what cannot be put in order is left to the kernel.
@@ -99,8 +103,12 @@ impl Listings {
             entries[own..].reverse();
         }
         self.next += 1;
+        self.kept += entries.len();
         self.list.push_front((number, entries));
-        self.list.truncate(LISTINGS);
+        while self.list.len() > LISTINGS || self.kept > ENTRIES {
+            let Some((_, oldest)) = self.list.pop_back() else { break };
+            self.kept -= oldest.len();
+        }
         Some(number)
     }
 }
