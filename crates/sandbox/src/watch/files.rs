@@ -54,7 +54,7 @@ pub(crate) struct Files {
     known: HashMap<i32, u32>,
     /// By thread: programs that it tried to execute in vain since it last executed one.
     in_vain: HashMap<i32, Vec<(String, Vec<Process>)>>,
-    /// How many there were.
+    /// How many are kept.
     tries: usize,
 }
 
@@ -114,13 +114,13 @@ impl Files {
         let process = self.process(caller, init);
         if purpose == Purpose::Execute {
             if there.is_some() {
-                self.in_vain.remove(&caller.pid);
+                self.tries -= self.in_vain.remove(&caller.pid).map_or(0, |tried| tried.len());
             } else {
                 if self.tries < TRIES {
                     let by = caller.ancestry(init);
                     self.in_vain.entry(caller.pid).or_default().push((path.display().to_string(), by));
+                    self.tries += 1;
                 }
-                self.tries += 1;
             }
         }
         // A link is used as much as what it leads to.
