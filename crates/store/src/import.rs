@@ -26,46 +26,73 @@ impl Store {
     /// [`StoreError::Import`] for a device, pipe or socket, a name or target that is not UTF-8, and a symlink
     /// above `path`; otherwise as [`Store::put`]. Blobs that were put before the error stay.
     pub fn import(&self, dir: BorrowedFd<'_>, path: &RelPath) -> Result<Option<Node>, StoreError> {
-        let taker = Keeper(self);
-        let directory_flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let Some(last) = path.file_name() else {
-            let fd = rustix::fs::openat(dir, c".", directory_flags, Mode::empty())
-                .map_err(|e| failed("read", path, e))?;
-            return scan::directory(fd, path, &taker).map(|digest| Some(Node::Directory(digest)));
-        };
-        // One component at a time: openat2 could do it in one call, but container runtimes forbid it.
-        let mut parent = None;
-        let mut at = RelPath::root();
-        for component in path.parent().unwrap_or_default().components() {
-            at = at.join(&component.parse().expect("a component is a path"));
-            let from = parent.as_ref().map_or(dir, AsFd::as_fd);
-            match rustix::fs::openat(from, component, directory_flags | OFlags::PATH, Mode::empty()) {
-                Ok(fd) => parent = Some(fd),
-                Err(Errno::NOENT) => return Ok(None),
-                Err(Errno::NOTDIR | Errno::LOOP) => {
-                    let stat = rustix::fs::statat(from, component, AtFlags::SYMLINK_NOFOLLOW)
-                        .map_err(|e| failed("read", &at, e))?;
-                    if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
-                        return Err(refused(path, ImportProblem::SymlinkAbove(at.to_string())));
-                    }
-                    return Ok(None);
-                }
-                Err(e) => return Err(failed("read", &at, e)),
-            }
-        }
-        let parent = parent.as_ref().map_or(dir, AsFd::as_fd);
-        let name = CString::new(last).expect("a path holds no NUL byte");
-        let kind = match rustix::fs::statat(parent, &name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+        take(dir, path, &Keeper(self))
+    }
+}
+
+/// What [`look`] meets.
+#[derive(Debug)]
+pub enum Met<'a> {
+    /// A file, open at its beginning.
+    File(File),
+    /// A symbolic link with this target.
+    Link(&'a [u8]),
+    /// A directory, before what is in it.
+    Directory,
+}
+
+/// Shows `visit` everything that [`Store::import`] would take, with its path below `dir`, and keeps nothing. From
+/// several threads, in no order.
+///
+/// # Errors
+/// As [`Store::import`]; and the first error of `visit`.
+pub fn look(
+    dir: BorrowedFd<'_>,
+    path: &RelPath,
+    visit: &(dyn Fn(&RelPath, Met<'_>) -> std::io::Result<()> + Sync),
+) -> Result<(), StoreError> {
+    take(dir, path, &Looker(visit)).map(drop)
+}
+
+fn take(dir: BorrowedFd<'_>, path: &RelPath, taker: &impl Taker) -> Result<Option<Node>, StoreError> {
+    let directory_flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Some(last) = path.file_name() else {
+        let fd = rustix::fs::openat(dir, c".", directory_flags, Mode::empty())
+            .map_err(|e| failed("read", path, e))?;
+        return scan::directory(fd, path, taker).map(|digest| Some(Node::Directory(digest)));
+    };
+    // One component at a time: openat2 could do it in one call, but container runtimes forbid it.
+    let mut parent = None;
+    let mut at = RelPath::root();
+    for component in path.parent().unwrap_or_default().components() {
+        at = at.join(&component.parse().expect("a component is a path"));
+        let from = parent.as_ref().map_or(dir, AsFd::as_fd);
+        match rustix::fs::openat(from, component, directory_flags | OFlags::PATH, Mode::empty()) {
+            Ok(fd) => parent = Some(fd),
             Err(Errno::NOENT) => return Ok(None),
-            Err(e) => return Err(failed("read", path, e)),
-        };
-        match scan::node(parent, &name, kind, path, &taker)? {
-            Some(node) => Ok(Some(node)),
-            None => {
-                let fd = scan::open(parent, &name, path, OFlags::DIRECTORY)?;
-                scan::directory(fd, path, &taker).map(|digest| Some(Node::Directory(digest)))
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                let stat = rustix::fs::statat(from, component, AtFlags::SYMLINK_NOFOLLOW)
+                    .map_err(|e| failed("read", &at, e))?;
+                if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+                    return Err(refused(path, ImportProblem::SymlinkAbove(at.to_string())));
+                }
+                return Ok(None);
             }
+            Err(e) => return Err(failed("read", &at, e)),
+        }
+    }
+    let parent = parent.as_ref().map_or(dir, AsFd::as_fd);
+    let name = CString::new(last).expect("a path holds no NUL byte");
+    let kind = match rustix::fs::statat(parent, &name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(e) => return Err(failed("read", path, e)),
+    };
+    match scan::node(parent, &name, kind, path, taker)? {
+        Some(node) => Ok(Some(node)),
+        None => {
+            let fd = scan::open(parent, &name, path, OFlags::DIRECTORY)?;
+            scan::directory(fd, path, taker).map(|digest| Some(Node::Directory(digest)))
         }
     }
 }
@@ -101,5 +128,32 @@ impl Taker for Keeper<'_> {
 
     fn other(&self, _: BorrowedFd<'_>, _: &CStr, _: &RelPath) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+/// Keeps nothing.
+struct Looker<'a>(&'a (dyn Fn(&RelPath, Met<'_>) -> std::io::Result<()> + Sync));
+
+impl Looker<'_> {
+    fn show(&self, path: &RelPath, met: Met<'_>) -> Result<(), StoreError> {
+        (self.0)(path, met).map_err(|e| StoreError::io("look through", path.as_str(), e))
+    }
+}
+
+impl Taker for Looker<'_> {
+    fn file(&self, file: File, _: &Stat, path: &RelPath) -> Result<Digest, StoreError> {
+        self.show(path, Met::File(file)).map(|()| Digest::of(b""))
+    }
+
+    fn directory(&self, _: &[u8]) -> Result<Digest, StoreError> {
+        Ok(Digest::of(b""))
+    }
+
+    fn other(&self, parent: BorrowedFd<'_>, name: &CStr, path: &RelPath) -> Result<(), StoreError> {
+        match rustix::fs::readlinkat(parent, name, Vec::new()) {
+            Ok(target) => self.show(path, Met::Link(target.as_bytes())),
+            Err(Errno::INVAL) => self.show(path, Met::Directory),
+            Err(e) => Err(failed("read", path, e)),
+        }
     }
 }
