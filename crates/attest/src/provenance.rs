@@ -46,6 +46,8 @@ pub struct BuildRecord {
     pub limits: Value,
     /// What the sandbox achieved on this host. An object.
     pub sandbox: Value,
+    /// Names of the secrets that steps could read, by step. What they are is nowhere.
+    pub secrets: BTreeMap<String, Vec<String>>,
     /// Who asked, as far as the caller says.
     pub requester: Option<String>,
     /// The machine.

@@ -362,6 +362,14 @@ impl From<BuildError> for Failure {
                 .help(format!(
                     "declare only what can be kept in `outputs`, or look around: `selfsame shell {step}`"
                 )),
+            BuildError::NoSecret { secret, .. } => Self::new(Exit::NotAuthenticated, title)
+                .help(format!("give it: --secret {secret}=FILE, or --secret {secret}=env:VARIABLE")),
+            BuildError::Leak { secret, log, .. } => Self::new(Exit::StepFailed, title)
+                .help(format!("the whole log: `selfsame show --raw {log}`"))
+                .help(format!(
+                    "let the step read `/run/secrets/{secret}` where it needs it, and write it nowhere; who may \
+                     have seen it before should not know it any longer"
+                )),
             BuildError::Output { step, nearby, log, .. } => {
                 let mut failure = Self::new(Exit::StepFailed, title);
                 if !nearby.is_empty() {

@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::Cancel;
 use engine::attest::Identity;
 use engine::job::Job;
+use engine::secrets::Secrets;
 use ledger::Ledger;
 use model::{Event, Timestamp};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -23,6 +24,9 @@ use crate::output::events::Events;
 /// How often work is begun again when the store turns out to lack a blob, or finds one damaged: each time, one
 /// damaged blob is found.
 const TRIES: usize = 16;
+
+/// Only verbs that run steps are given some.
+static NO_SECRETS: Secrets = Secrets::none();
 
 /// Everything of a run that is not the recipe.
 pub(crate) struct Session {
@@ -86,6 +90,7 @@ impl Session {
             cancel: &self.cancel,
             clock: &now,
             jobs,
+            secrets: &NO_SECRETS,
             trace: false,
         })
     }

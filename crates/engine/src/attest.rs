@@ -229,6 +229,7 @@ fn record(
         conditions: built.conditions.clone(),
         limits: json!(limits),
         sandbox: json!(achieved),
+        secrets: secrets(job, built),
         requester: who.requester.clone(),
         host: who.host.clone(),
         steps: built
@@ -254,6 +255,12 @@ fn record(
         started: model::Timestamp(0),
         finished: model::Timestamp(0),
     })
+}
+
+/// Names of the secrets of the steps that were built, where there are some.
+fn secrets(job: &Job, built: &Built) -> BTreeMap<String, Vec<String>> {
+    let steps = built.steps.iter().filter_map(|run| job.recipe.step(&run.step));
+    steps.filter(|s| !s.secrets.is_empty()).map(|s| (s.name.clone(), s.secrets.clone())).collect()
 }
 
 fn worktrees(job: &Job) -> BTreeMap<String, provenance::Worktree> {

@@ -44,6 +44,7 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     let started = (cx.clock)();
     let conditions = job.conditions();
     let wanted = needed(&job.recipe);
+    secrets_are_given(cx, job, &wanted, &conditions, fresh)?;
     let runs: Mutex<BTreeMap<String, StepRun>> = Mutex::new(BTreeMap::new());
     let tasks = job
         .recipe
@@ -68,6 +69,35 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
     let steps = job.recipe.steps.iter().filter_map(|s| runs.remove(&s.name)).collect();
     Ok(Built { started, finished: (cx.clock)(), conditions, steps, artifacts })
+}
+
+/// Whether each of the `wanted` steps that will run has its secrets. Asked before anything runs: a step is taken to run
+/// if its result is not known, or that of a step before it.
+pub(crate) fn secrets_are_given(
+    cx: &Context<'_>,
+    job: &Job,
+    wanted: &[String],
+    conditions: &Conditions,
+    fresh: bool,
+) -> Result<(), BuildError> {
+    let steps = || job.recipe.steps.iter().filter(|step| wanted.contains(&step.name));
+    if steps().all(|step| cx.secrets.lacking(step).is_none()) {
+        return Ok(());
+    }
+    let mut known = plan::Results::new();
+    for step in steps() {
+        if !fresh && step.needs().all(|need| known.contains_key(need)) {
+            let action = plan::action(cx.store, job, step, conditions, &known)?;
+            if let Some(result) = run::known(cx, &action.encode().digest)? {
+                known.insert(step.name.clone(), result.result);
+                continue;
+            }
+        }
+        if let Some(secret) = cx.secrets.lacking(step) {
+            return Err(BuildError::NoSecret { step: step.name.clone(), secret });
+        }
+    }
+    Ok(())
 }
 
 /// Names of the steps that some artifact needs, directly or not.

@@ -63,6 +63,28 @@ pub enum BuildError {
         /// Its whole log.
         log: Digest,
     },
+    /// A step that would run has a secret that was not given.
+    #[error("step `{step}` needs the secret `{secret}`, which was not given")]
+    NoSecret {
+        /// Which step.
+        step: String,
+        /// Which secret.
+        secret: String,
+    },
+    /// A step ended well but one of its secrets is in an output. Nothing was kept.
+    #[error(
+        "step `{step}` ended well but {place} of its outputs holds the secret `{secret}`: nothing is kept"
+    )]
+    Leak {
+        /// Which step.
+        step: String,
+        /// Which secret.
+        secret: String,
+        /// Where; a path in it with the secret replaced.
+        place: String,
+        /// Its whole log.
+        log: Digest,
+    },
     /// What is to be packed does not suit the format.
     #[error("artifact `{artifact}` cannot be packed as `{format}`: {reason}")]
     Package {

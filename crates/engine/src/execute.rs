@@ -9,10 +9,12 @@ use model::recipe::Step;
 use model::tree::Node;
 use model::{Digest, RelPath, Timestamp};
 use sandbox::{Exit, Outcome};
+use store::StoreError;
 
 use crate::log::Log;
 use crate::observation::{OBSERVATIONS, Observation};
 use crate::sealed::{Place, in_sandbox};
+use crate::secrets::Guard;
 use crate::sweep::Sweeper;
 use crate::tell::judge;
 use crate::{BuildError, Context, failed};
@@ -43,8 +45,9 @@ pub(crate) fn execute(
     let name = &step.name;
     let root = cx.store.materialise(&action.toolchain, TOOLCHAIN_TIME)?;
     let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
-    let place = Place { root: &root, work: &work };
-    let mut log = Log::new(cx, name)?;
+    let guard = Guard::new(cx.secrets, step);
+    let place = Place { root: &root, work: &work, guard: &guard };
+    let mut log = Log::new(cx, name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
     let (log, tail) = log.finish()?;
     let (violations, denied) = judge(cx, step, &outcome.violations);
@@ -53,7 +56,8 @@ pub(crate) fn execute(
         drop((outcome, scratch));
         return Err(failed::failed(cx, step, action, &place, ended, begun.elapsed()));
     }
-    let outputs = keep(cx, name, action, &outcome, log)?;
+    search(cx, name, action, &outcome, log, &guard)?;
+    let outputs = keep(cx, name, action, &outcome, log, &guard)?;
     let result = ActionResult { outputs, log };
     let trace = outcome.trace.as_ref().map(|trace| cx.store.put(trace.to_json().as_bytes())).transpose()?;
     let json = Observation::of(&outcome, trace).to_json();
@@ -69,6 +73,46 @@ pub(crate) fn execute(
     Ok(Executed { result, observation, trace })
 }
 
+/// Looks for the step's secrets in its declared outputs, before anything of them is kept.
+fn search(
+    cx: &Context<'_>,
+    step: &str,
+    action: &Action,
+    outcome: &Outcome,
+    log: Digest,
+    guard: &Guard,
+) -> Result<(), BuildError> {
+    let Some(search) = guard.search() else { return Ok(()) };
+    for output in &action.outputs {
+        let leak = search.look(outcome.work.as_fd(), output, cx.cancel);
+        if cx.cancel.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
+        if let Some(leak) = leak.map_err(|source| unkept(step, source, log, guard))? {
+            let (secret, place) = (leak.secret, guard.text(&leak.place));
+            return Err(BuildError::Leak { step: step.to_owned(), secret, place, log });
+        }
+    }
+    Ok(())
+}
+
+/// The error where an output could not be read.
+fn unkept(step: &str, source: StoreError, log: Digest, guard: &Guard) -> BuildError {
+    let source = match source {
+        StoreError::Import { path, problem } => StoreError::Import { path: guard.text(&path), problem },
+        StoreError::Io { doing, path, source } => {
+            StoreError::Io { doing, path: guard.text(&path.to_string_lossy()).into(), source }
+        }
+        other => other,
+    };
+    match source {
+        StoreError::Import { .. } => {
+            BuildError::Unkept { step: step.to_owned(), source: Box::new(source), log }
+        }
+        other => other.into(),
+    }
+}
+
 /// Takes the declared outputs into the store.
 fn keep(
     cx: &Context<'_>,
@@ -76,17 +120,14 @@ fn keep(
     action: &Action,
     outcome: &Outcome,
     log: Digest,
+    guard: &Guard,
 ) -> Result<BTreeMap<RelPath, Node>, BuildError> {
     let mut outputs = BTreeMap::new();
     for output in &action.outputs {
-        let imported = cx.store.import(outcome.work.as_fd(), output).map_err(|source| match source {
-            store::StoreError::Import { .. } => {
-                BuildError::Unkept { step: step.to_owned(), source: Box::new(source), log }
-            }
-            other => other.into(),
-        })?;
+        let imported = cx.store.import(outcome.work.as_fd(), output);
+        let imported = imported.map_err(|source| unkept(step, source, log, guard))?;
         let Some(node) = imported else {
-            let nearby = nearby(&outcome.work, output);
+            let nearby = nearby(&outcome.work, output).iter().map(|name| guard.text(name)).collect();
             return Err(BuildError::Output { step: step.to_owned(), output: output.clone(), nearby, log });
         };
         outputs.insert(output.clone(), node);

@@ -91,7 +91,11 @@ fn explain(
     (cx.events)(Event::Started { stage: "explain", name: name.clone(), total: None, unit: Unit::Items });
     let begin = Instant::now();
     let mut lines = Lines::default();
-    let ran = in_sandbox(cx, step, action, place, true, &mut |bytes| lines.write(bytes, &mut |_| {}));
+    let mut redaction = place.guard.redaction();
+    let ran = in_sandbox(cx, step, action, place, true, &mut |bytes| {
+        redaction.write(bytes, &mut |bytes| lines.write(bytes, &mut |_| {}));
+    });
+    redaction.finish(&mut |bytes| lines.write(bytes, &mut |_| {}));
     finished(cx, "explain", &name, Ending::Done, "run again: what did it miss?".to_owned(), millis(begin));
     let (outcome, _scratch) = ran?;
     if outcome.exit == Exit::Code(0) {

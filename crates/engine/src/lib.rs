@@ -23,6 +23,7 @@ mod missing;
 pub mod observation;
 mod run;
 mod sealed;
+pub mod secrets;
 mod sweep;
 mod tell;
 pub mod usage;
@@ -61,6 +62,8 @@ pub struct Context<'a> {
     pub clock: &'a (dyn Fn() -> Timestamp + Sync),
     /// How many steps run at once; at least 1.
     pub jobs: usize,
+    /// What the steps may read and nobody may see.
+    pub secrets: &'a secrets::Secrets,
     /// Whether every look at a file is heard and kept; what was built without is then run again.
     pub trace: bool,
 }

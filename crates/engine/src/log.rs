@@ -1,4 +1,4 @@
-//! The log of a step while it runs: kept whole, told line by line.
+//! The log of a step while it runs: kept whole, told line by line, without its secrets.
 
 use std::collections::VecDeque;
 use std::io::Write as _;
@@ -6,6 +6,7 @@ use std::io::Write as _;
 use model::{Digest, Event};
 use store::BlobWriter;
 
+use crate::secrets::{Guard, Redaction};
 use crate::{BuildError, Context};
 
 /// How many lines of a log are kept for an error.
@@ -19,32 +20,48 @@ const LONGEST: usize = 64 << 10;
 pub(crate) struct Log<'a> {
     cx: &'a Context<'a>,
     step: &'a str,
+    redaction: Redaction<'a>,
+    kept: Kept,
+}
+
+/// What has become of it so far.
+struct Kept {
     writer: BlobWriter,
     lines: Lines,
     failed: Option<std::io::Error>,
 }
 
 impl<'a> Log<'a> {
-    pub(crate) fn new(cx: &'a Context<'a>, step: &'a str) -> Result<Self, BuildError> {
-        Ok(Self { cx, step, writer: cx.store.writer()?, lines: Lines::default(), failed: None })
+    /// Without the secrets of `guard`.
+    pub(crate) fn new(cx: &'a Context<'a>, step: &'a str, guard: &'a Guard) -> Result<Self, BuildError> {
+        let kept = Kept { writer: cx.store.writer()?, lines: Lines::default(), failed: None };
+        Ok(Self { cx, step, redaction: guard.redaction(), kept })
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) {
-        if self.failed.is_none() {
-            self.failed = self.writer.write_all(bytes).err();
-        }
-        let (cx, step) = (self.cx, self.step);
-        self.lines.write(bytes, &mut |line| (cx.events)(Event::Output { step: step.to_owned(), line }));
+        let Self { cx, step, redaction, kept } = self;
+        redaction.write(bytes, &mut |bytes| kept.write(bytes, cx, step));
     }
 
     /// The whole log, and its end.
     pub(crate) fn finish(self) -> Result<(Digest, Tail), BuildError> {
-        let Self { cx, step, writer, lines, failed } = self;
+        let Self { cx, step, redaction, mut kept } = self;
+        redaction.finish(&mut |bytes| kept.write(bytes, cx, step));
+        let Kept { writer, lines, failed } = kept;
         let last = lines.finish(&mut |line| (cx.events)(Event::Output { step: step.to_owned(), line }));
         if let Some(source) = failed {
             return Err(store::StoreError::io("write", cx.store.dir(), source).into());
         }
         Ok((writer.finish()?, last))
+    }
+}
+
+impl Kept {
+    fn write(&mut self, bytes: &[u8], cx: &Context<'_>, step: &str) {
+        if self.failed.is_none() {
+            self.failed = self.writer.write_all(bytes).err();
+        }
+        self.lines.write(bytes, &mut |line| (cx.events)(Event::Output { step: step.to_owned(), line }));
     }
 }
 

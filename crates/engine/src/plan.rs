@@ -43,6 +43,7 @@ pub fn action(
         conditions: conditions.clone(),
         timeout: step.timeout,
         memory: step.memory,
+        secrets: step.secrets.clone(),
         isa: isa(&job.lock.toolchain.arch).to_owned(),
     })
 }

@@ -84,6 +84,7 @@ pub fn rebuild(
             error @ (BuildError::Step(_)
             | BuildError::Output { .. }
             | BuildError::Unkept { .. }
+            | BuildError::Leak { .. }
             | BuildError::Package { .. }),
         ) => {
             return Ok((without(record, Verdict::NotBuilt, error.to_string(), millis), None));

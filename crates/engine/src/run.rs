@@ -65,13 +65,8 @@ pub(crate) fn run(
     let encoded = action.encode();
     let components = action.components();
     let name = &step.name;
-    let known = if fresh { None } else { cx.store.action_result(&encoded.digest)? };
-    let json = known.as_ref().and_then(|_| cx.store.memo_get(OBSERVATIONS, &encoded.digest));
-    let seen = json.as_ref().and_then(|json| serde_json::from_slice::<Observation>(json).ok());
-    // A result of which nobody knows any more what its step attempted cannot be judged; and who wants to know which
-    // files were used is not served by a run that nobody listened to.
-    let known = known.zip(json).zip(seen).filter(|(_, seen)| !cx.trace || seen.trace.is_some());
-    if let Some(((result, json), seen)) = known {
+    let known = if fresh { None } else { known(cx, &encoded.digest)? };
+    if let Some(Known { result, json, seen }) = known {
         let (violations, denied) = judge(cx, step, &seen.violations);
         if denied {
             let (step, exit) = (name.clone(), Exit::Code(0));
@@ -128,6 +123,26 @@ pub(crate) fn run(
         missed,
     };
     Ok((result, run))
+}
+
+/// A result of the past that will do.
+pub(crate) struct Known {
+    pub(crate) result: ActionResult,
+    /// The observation, as it is kept.
+    json: Vec<u8>,
+    seen: Observation,
+}
+
+/// The result of an action, if the store has one that will do.
+///
+/// One of which nobody knows any more what its step attempted cannot be judged; and who wants to know which files were
+/// used is not served by a run that nobody listened to.
+pub(crate) fn known(cx: &Context<'_>, action: &Digest) -> Result<Option<Known>, BuildError> {
+    let Some(result) = cx.store.action_result(action)? else { return Ok(None) };
+    let Some(json) = cx.store.memo_get(OBSERVATIONS, action) else { return Ok(None) };
+    let Ok(seen) = serde_json::from_slice::<Observation>(&json) else { return Ok(None) };
+    let enough = !cx.trace || seen.trace.is_some();
+    Ok(enough.then_some(Known { result, json, seen }))
 }
 
 fn why(now: &Components, last: &Components) -> Vec<Missed> {

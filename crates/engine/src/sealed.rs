@@ -7,15 +7,18 @@ use model::recipe::Step;
 use sandbox::{Exit, Io, Outcome, Spec};
 use store::Scratch;
 
+use crate::secrets::Guard;
 use crate::{BuildError, Context};
 
-/// The trees of an action on disk.
+/// The trees of an action on disk, and what stands between it and everybody else.
 pub(crate) struct Place<'a> {
     pub(crate) root: &'a Path,
     pub(crate) work: &'a Path,
+    pub(crate) guard: &'a Guard,
 }
 
-/// One run of an action's command, to its end; a stopped one is an error.
+/// One run of an action's command, to its end; a stopped one is an error. What `sink` gets may hold secrets; the
+/// outcome does not.
 pub(crate) fn in_sandbox(
     cx: &Context<'_>,
     step: &Step,
@@ -25,12 +28,13 @@ pub(crate) fn in_sandbox(
     sink: &mut dyn FnMut(&[u8]),
 ) -> Result<(Outcome, Scratch), BuildError> {
     let scratch = cx.store.scratch()?;
-    let outcome = sandbox::run(Spec {
+    let mut outcome = sandbox::run(Spec {
         root: place.root,
         work: place.work,
         scratch: scratch.path(),
         arguments: &action.arguments(),
         env: &action.env,
+        secrets: &cx.secrets.files(step),
         conditions: &action.conditions,
         timeout: Some(action.timeout),
         memory: action.memory,
@@ -39,5 +43,7 @@ pub(crate) fn in_sandbox(
         cancel: cx.cancel,
     })
     .map_err(|source| BuildError::Sandbox { step: step.name.clone(), source })?;
+    outcome.violations = place.guard.violations(&outcome.violations);
+    outcome.trace = outcome.trace.map(|trace| place.guard.trace(trace));
     if outcome.exit == Exit::Cancelled { Err(BuildError::Cancelled) } else { Ok((outcome, scratch)) }
 }

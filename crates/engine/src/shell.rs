@@ -6,7 +6,7 @@ use sandbox::{Exit, Io, Spec};
 
 use crate::job::EARLIEST;
 use crate::plan::{self, Results};
-use crate::{BuildError, Context, Job, graph, run, sweep};
+use crate::{BuildError, Context, Job, build, graph, run, sweep};
 
 /// Builds what `step` needs and opens `/bin/sh` where its commands would run. Gives how the shell ended.
 ///
@@ -28,6 +28,16 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         before.insert(need, found);
         open.extend(found.needs());
     }
+    if let Some(secret) = cx.secrets.lacking(step) {
+        return Err(BuildError::NoSecret { step: step.name.clone(), secret });
+    }
+    build::secrets_are_given(
+        cx,
+        job,
+        &before.keys().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
+        &conditions,
+        false,
+    )?;
     let tasks = before
         .values()
         .map(|s| graph::Task { name: s.name.clone(), needs: s.needs().map(str::to_owned).collect() });
@@ -49,6 +59,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         scratch: scratch.path(),
         arguments: &shell,
         env: &action.env,
+        secrets: &cx.secrets.files(step),
         conditions: &conditions,
         timeout: None,
         memory: action.memory,

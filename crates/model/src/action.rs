@@ -7,12 +7,13 @@
 //! | declared outputs | `Command.output_paths`, sorted |
 //! | toolchain tree | `toolchain` in the input root |
 //! | inputs of the step | `work` in the input root, the `Command.working_directory` |
-//! | conditions and limits that are not environment | `conditions.json` in the input root |
+//! | conditions and limits that are not environment, names of secrets | `conditions.json` in the input root |
 //! | time limit | `Action.timeout` |
 //! | platform | `Action.platform`: `OSFamily`, `ISA` |
 //! | version of these rules | `Action.salt` |
 //!
-//! Not in it: the recipe's and step's names, where the store lies, how many steps run at once, who asked.
+//! Not in it: the recipe's and step's names, where the store lies, how many steps run at once, who asked, and what
+//! the secrets are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -45,6 +46,8 @@ pub struct Action {
     pub timeout: Duration,
     /// Memory limit in bytes.
     pub memory: Option<u64>,
+    /// Names of the secrets that it can read, sorted.
+    pub secrets: Vec<String>,
     /// Instruction set, as `uname -m` says it: `x86_64`, `aarch64`.
     pub isa: String,
 }
@@ -129,10 +132,14 @@ impl Action {
         Encoded { digest, blobs }
     }
 
-    /// `conditions.json`: conditions, and limits that a process can notice.
+    /// `conditions.json`: conditions, limits that a process can notice, and which secrets it has, if it has some.
     fn world(&self) -> String {
         let conditions = serde_json::to_value(&self.conditions).expect("strings and integers are JSON");
-        serde_json::json!({ "conditions": conditions, "memory": self.memory }).to_string()
+        let mut world = serde_json::json!({ "conditions": conditions, "memory": self.memory });
+        if !self.secrets.is_empty() {
+            world["secrets"] = serde_json::json!(self.secrets);
+        }
+        world.to_string()
     }
 
     /// The parts by name, for telling what changed since another action.
@@ -147,6 +154,9 @@ impl Action {
         parts.insert("time limit".to_owned(), format!("{} s", self.timeout.as_secs()));
         parts.insert("memory limit".to_owned(), format!("{:?}", self.memory));
         parts.insert("platform".to_owned(), self.isa.clone());
+        if !self.secrets.is_empty() {
+            parts.insert("secrets".to_owned(), self.secrets.join(" "));
+        }
         parts.insert("rules".to_owned(), RULES.to_owned());
         for (name, value) in &self.env {
             parts.insert(format!("env.{name}"), value.clone());

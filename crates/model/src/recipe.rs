@@ -229,6 +229,8 @@ pub struct Step {
     pub outputs: Vec<RelPath>,
     /// Added to the environment of the conditions.
     pub env: BTreeMap<String, String>,
+    /// Names of the secrets that lie in `/run/secrets` while it runs. Sorted. Their values are in no recipe.
+    pub secrets: Vec<String>,
     /// Wall-clock limit. Default one hour.
     pub timeout: Duration,
     /// Memory limit in bytes.

@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             scratch: &scratch,
             arguments,
             env,
+            secrets: &[],
             conditions,
             timeout: None,
             memory: None,

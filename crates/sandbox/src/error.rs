@@ -101,6 +101,7 @@ stages! {
     Mask "mask a part of /proc",
     Device "mount a device",
     Terminals "mount /dev/pts",
+    Secrets "put its secrets into memory",
     ReadOnly "make the root read-only",
     Private "mount a private directory",
     Build "mount the build directory",

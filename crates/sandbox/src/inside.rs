@@ -8,6 +8,7 @@ mod landlock;
 mod network;
 mod payload;
 mod root;
+mod secrets;
 mod text;
 mod watch;
 

@@ -91,6 +91,8 @@ pub(crate) struct Job {
     pub(crate) first_cpu: usize,
     pub(crate) memory: Option<u64>,
     pub(crate) command: Command,
+    /// Files of `/run/secrets`: name, content.
+    pub(crate) secrets: Vec<(CString, Vec<u8>)>,
     pub(crate) descriptors: Descriptors,
     /// Whether every look at a file is heard.
     pub(crate) trace: bool,
@@ -245,6 +247,22 @@ pub(crate) fn path_text(path: &std::path::Path) -> Result<CString, SandboxError>
         expected: "a path without a nul byte",
         found: path.display().to_string(),
     })
+}
+
+/// Secrets as init writes them.
+pub(crate) fn secret_files(secrets: &[(&str, &[u8])]) -> Result<Vec<(CString, Vec<u8>)>, SandboxError> {
+    let file = |(name, content): &(&str, &[u8])| {
+        let plain = !name.is_empty() && !matches!(*name, "." | "..") && !name.contains('/');
+        match CString::new(*name) {
+            Ok(text) if plain => Ok((text, content.to_vec())),
+            _ => Err(SandboxError::Invalid {
+                what: "a secret",
+                expected: "a file name",
+                found: name.escape_debug().to_string(),
+            }),
+        }
+    };
+    secrets.iter().map(file).collect()
 }
 
 /// Host name as the kernel takes it.

@@ -55,6 +55,7 @@ pub fn probe() -> Result<Support, SandboxError> {
         first_cpu: 0,
         memory: None,
         command: Command::new(&["/".into()], &BTreeMap::new())?,
+        secrets: Vec::new(),
         descriptors: channels.inherited(),
         trace: false,
         look: false,

@@ -15,7 +15,9 @@ use model::conditions::{Clock, DirectoryOrder, Random};
 
 use crate::error::Stage;
 use crate::filter::{Filter, Listener, Topics};
-use crate::job::{Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, hostname, path_text};
+use crate::job::{
+    Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, hostname, path_text, secret_files,
+};
 use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
 use crate::supervise::{Child, Supervision};
@@ -46,7 +48,8 @@ static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
 /// When the command could not be started; see [`SandboxError`]. A command that ran has an [`crate::Exit`].
 pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let started = Instant::now();
-    let Spec { root, work, scratch, arguments, env, conditions, timeout, memory, trace, io, cancel } = spec;
+    let Spec { root, work, scratch, arguments, env, .. } = spec;
+    let Spec { secrets, conditions, timeout, memory, trace, io, cancel, .. } = spec;
     layout::check(conditions)?;
     let mode = mode();
     let privileged = mode == Mode::Privileged;
@@ -87,6 +90,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         first_cpu: NEXT_CPU.fetch_add(1, Ordering::Relaxed).wrapping_mul(cpus),
         memory,
         command,
+        secrets: secret_files(secrets)?,
         descriptors: channels.inherited(),
         trace,
         look: topics.meets(Topics::FILES.and(Topics::TIMES)),

@@ -29,6 +29,9 @@ pub struct Spec<'a> {
     pub arguments: &'a [String],
     /// The whole environment; nothing else is inherited.
     pub env: &'a BTreeMap<String, String>,
+    /// Files of `/run/secrets`, by name, sorted: in memory that is never swapped, readable by the builder alone. Without any, there
+    /// is no such directory.
+    pub secrets: &'a [(&'a str, &'a [u8])],
     /// What the command sees of its world.
     pub conditions: &'a Conditions,
     /// Wall-clock limit.

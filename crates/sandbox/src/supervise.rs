@@ -334,6 +334,9 @@ impl Supervision<'_> {
                 self.work.display(),
                 self.scratch.display()
             )),
+            Stage::Secrets => {
+                self.job.secrets.get(index).map(|(name, _)| name.to_string_lossy().into_owned())
+            }
             Stage::Inputs => Some(self.work.display().to_string()),
             Stage::Scratch => Some(self.scratch.display().to_string()),
             _ => None,

@@ -44,6 +44,8 @@ struct Internal {
     limits: Value,
     requester: Option<String>,
     sandbox: Value,
+    #[serde(default)]
+    secrets: BTreeMap<String, Vec<String>>,
     cached_steps: Vec<String>,
 }
 
@@ -112,6 +114,7 @@ pub fn read(statement: &Statement) -> Result<BuildRecord, ReadError> {
         conditions: internal.conditions,
         limits: internal.limits,
         sandbox: internal.sandbox,
+        secrets: internal.secrets,
         requester: internal.requester,
         host: internal.host,
         steps,

@@ -27,14 +27,7 @@ pub fn build(record: &BuildRecord) -> Statement {
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.into(),
             external_parameters: external(record),
-            internal_parameters: json!({
-                "conditions": record.conditions,
-                "host": record.host,
-                "limits": record.limits,
-                "requester": record.requester,
-                "sandbox": record.sandbox,
-                "cachedSteps": record.steps.iter().filter(|s| s.cached).map(|s| &s.name).collect::<Vec<_>>(),
-            }),
+            internal_parameters: internal(record),
             resolved_dependencies: dependencies(record),
         },
         run_details: RunDetails {
@@ -88,6 +81,22 @@ fn external(record: &BuildRecord) -> Value {
         "requested": record.requested,
         "sources": sources,
     })
+}
+
+fn internal(record: &BuildRecord) -> Value {
+    let cached: Vec<_> = record.steps.iter().filter(|s| s.cached).map(|s| &s.name).collect();
+    let mut value = json!({
+        "conditions": record.conditions,
+        "host": record.host,
+        "limits": record.limits,
+        "requester": record.requester,
+        "sandbox": record.sandbox,
+        "cachedSteps": cached,
+    });
+    if !record.secrets.is_empty() {
+        value["secrets"] = json!(record.secrets);
+    }
+    value
 }
 
 fn dependencies(record: &BuildRecord) -> Vec<ResourceDescriptor> {

@@ -161,6 +161,7 @@ pub(crate) fn record() -> BuildRecord {
         conditions: Conditions::canonical(EPOCH),
         limits: json!({ "timeout": 3600 }),
         sandbox: json!({ "network": "none", "user": "namespace" }),
+        secrets: BTreeMap::new(),
         requester: Some("someone@example.org".into()),
         host: Host { arch: "x86_64".into(), kernel: "Linux 6.1.0".into() },
         steps: vec![step("configure", true), step("build", false)],

@@ -16,6 +16,16 @@ fn the_record_comes_back_from_the_signed_bytes() {
 }
 
 #[test]
+fn names_of_secrets_come_back() {
+    let mut record = example::record();
+    record.secrets.insert("build".into(), vec!["key".into(), "token".into()]);
+    let statement = build(&record);
+    let internal = &statement.predicate["buildDefinition"]["internalParameters"];
+    assert_eq!(internal["secrets"], json!({ "build": ["key", "token"] }));
+    assert_eq!(read(&statement).unwrap(), record);
+}
+
+#[test]
 fn golden_bytes() {
     let bytes = build(&example::record()).to_json();
     golden::check("zlib.provenance.json", &bytes, include_str!("../golden/zlib.provenance.json"));

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use engine::Built;
 use engine::attest::{Attested, attest, record_failure};
 use engine::job::Job;
 use engine::package::Packed;
+use engine::secrets::Secrets;
+use engine::{BuildError, Built};
 use model::Event;
 use model::tree::Node;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::failure::Failure;
 use crate::out::Out;
 use crate::output::answer::{Answer, Table};
 use crate::project::Project;
+use crate::secrets::Given;
 use crate::session::{Session, now};
 
 /// Arguments of `build`.
@@ -46,6 +48,8 @@ pub(crate) struct Options {
     /// Hear every look at a file, and keep who read and wrote what; runs steps that were built without it again
     #[arg(long)]
     pub(crate) trace: bool,
+    #[command(flatten)]
+    pub(crate) secrets: Given,
 }
 
 /// A build that is signed and on disk.
@@ -57,7 +61,8 @@ pub(crate) struct Finished {
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let project = Project::open(args.recipe.as_deref())?;
-    let done = finish(session, &project, &args.options, args.fresh)?;
+    let secrets = args.options.secrets.read(&project.recipe)?;
+    let done = finish(session, &project, &args.options, &secrets, args.fresh)?;
     let mut text = String::new();
     for (packed, file) in done.built.artifacts.iter().zip(&done.files) {
         text.push_str(&table(packed, file).text());
@@ -70,6 +75,7 @@ pub(crate) fn finish(
     session: &Session,
     project: &Project,
     options: &Options,
+    secrets: &Secrets,
     fresh: bool,
 ) -> Result<Finished, Failure> {
     let job = project.job(session, options.offline)?;
@@ -86,9 +92,11 @@ pub(crate) fn finish(
                 key.expect(&event, &session.cancel);
                 (cx.events)(event);
             };
-            let cx = &engine::Context { events: &events, trace: options.trace, ..*cx };
+            let cx = &engine::Context { events: &events, trace: options.trace, secrets, ..*cx };
             engine::build(cx, &job, fresh).inspect_err(|error| {
-                if !error.inputs_are_missing() {
+                // Nothing ran.
+                let not_begun = error.inputs_are_missing() || matches!(error, BuildError::NoSecret { .. });
+                if !not_begun {
                     let _ = record_failure(cx, &job, &session.id, &who, started, error);
                 }
             })

@@ -6,6 +6,7 @@ use attest::provenance::{self, BuildRecord};
 use attest::{Expectations, Subject, Verification};
 use engine::attest::Identity;
 use engine::rebuild::{self, Rebuilt};
+use engine::secrets::Secrets;
 use model::statement::SLSA_PROVENANCE;
 use model::{Event, Verdict};
 use serde_json::json;
@@ -13,6 +14,7 @@ use serde_json::json;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::answer::{Answer, Table, duration};
+use crate::secrets::Given;
 use crate::session::{Session, read_bundle};
 
 /// Arguments of `rebuild`.
@@ -29,6 +31,8 @@ pub(crate) struct Args {
     /// Never fetch: what the store lacks cannot be rebuilt
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    secrets: Given,
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
@@ -40,7 +44,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let keys = session.public_keys(&args.keys)?;
     let record = trusted(&bytes, &args.bundle, &keys)?;
     let who = session.identity(args.builder_id.as_deref());
-    let rebuilt = again(session, &record, &who, args.offline)?;
+    let secrets = args.secrets.read(&rebuild::job(&record)?.recipe)?;
+    let rebuilt = again(session, &record, &secrets, &who, args.offline)?;
     Ok(answer(&rebuilt))
 }
 
@@ -66,6 +71,7 @@ fn trusted(bytes: &[u8], path: &Path, keys: &[attest::PublicKey]) -> Result<Buil
 pub(crate) fn again(
     session: &Session,
     record: &BuildRecord,
+    secrets: &Secrets,
     who: &Identity,
     offline: bool,
 ) -> Result<Rebuilt, Failure> {
@@ -80,14 +86,21 @@ pub(crate) fn again(
         if !inputs::confirmed(&session.store, &job.lock) {
             session.fetch(&job, &session.home, offline)?;
         }
-        let (rebuilt, _) = session.engine(|cx| rebuild::rebuild(cx, record, &job))?;
+        let (rebuilt, _) = session.engine(|cx| {
+            let cx = &engine::Context { secrets, ..*cx };
+            rebuild::rebuild(cx, record, &job)
+        })?;
         Ok(rebuilt)
     };
     let result = session.with_inputs(bring, work);
     let rebuilt = match result {
         Ok(rebuilt) => rebuilt,
-        // Stopped, or a host that cannot seal a step: that says nothing about the build.
-        Err(failure) if matches!(failure.exit, Exit::Signal(_) | Exit::NoSandbox) => return Err(failure),
+        // Stopped, a secret that was not given, a host that cannot seal a step: that says nothing about the build.
+        Err(failure)
+            if matches!(failure.exit, Exit::Signal(_) | Exit::NotAuthenticated | Exit::NoSandbox) =>
+        {
+            return Err(failure);
+        }
         Err(failure) => {
             let verdict = if failure.is_of_this_machine() { Verdict::Unknown } else { Verdict::NotBuilt };
             rebuild::without(record, verdict, failure.sentence(), 0)

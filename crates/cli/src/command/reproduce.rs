@@ -30,7 +30,8 @@ pub(crate) struct Args {
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let project = Project::open(args.recipe.as_deref())?;
-    let done = build::finish(session, &project, &args.options, false)?;
+    let secrets = args.options.secrets.read(&project.recipe)?;
+    let done = build::finish(session, &project, &args.options, &secrets, false)?;
     let (rebuilt, recorded) = match known(session, &done)?.filter(|_| !args.again) {
         Some((rebuilt, at)) => (rebuilt, Some(at)),
         None => {
@@ -38,7 +39,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
             let bytes = session.store.read(&done.attested.bundle)?;
             let who = session.identity(args.options.builder_id.as_deref());
             let record = provenance::read(&statement(&bytes)?).map_err(|e| Failure::failed(e.to_string()))?;
-            (rebuild::again(session, &record, &who, args.options.offline)?, None)
+            (rebuild::again(session, &record, &secrets, &who, args.options.offline)?, None)
         }
     };
     let verified = verify(session, &done, args)?;

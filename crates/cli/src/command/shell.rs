@@ -9,6 +9,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::answer::Answer;
 use crate::project::Project;
+use crate::secrets::Given;
 use crate::session::Session;
 
 /// Arguments of `shell`.
@@ -21,14 +22,20 @@ pub(crate) struct Args {
     /// Never fetch: fail if the store lacks an input
     #[arg(long)]
     offline: bool,
+    #[command(flatten)]
+    secrets: Given,
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let project = Project::open(args.recipe.as_deref())?;
+    let secrets = &args.secrets.read(&project.recipe)?;
     let job = project.job(session, args.offline)?;
     let open = || {
         session.quiet_down();
-        session.engine(|cx| engine::shell::shell(cx, &job, &args.step)).map_err(Failure::from)
+        let shell = |cx: &engine::Context<'_>| {
+            engine::shell::shell(&engine::Context { secrets, ..*cx }, &job, &args.step)
+        };
+        session.engine(shell).map_err(Failure::from)
     };
     let bring = || project.bring(session, &job, args.offline);
     let ended = session.with_inputs(bring, open)?;

@@ -16,6 +16,7 @@ mod formats;
 mod languages;
 mod mistakes;
 mod sealed;
+mod secrets;
 mod shell;
 mod surroundings;
 mod verbs;

@@ -86,6 +86,7 @@ impl World {
             scratch: &scratch,
             arguments: &["/usr/bin/true".to_owned()],
             env: &BTreeMap::new(),
+            secrets: &[],
             conditions: &self.conditions,
             timeout: None,
             memory: None,

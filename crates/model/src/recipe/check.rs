@@ -383,12 +383,21 @@ impl Checker {
                 env.insert(text.clone(), value.get_ref().clone());
             }
         }
+        let mut secrets = BTreeSet::new();
+        for secret in &raw.secrets {
+            if let Some(name) = self.word(secret, "name of a secret")
+                && !secrets.insert(name)
+            {
+                self.wrong(secret, "this secret stands twice", "", Some("remove one".into()));
+            }
+        }
         let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
         let memory = raw.memory.as_ref().and_then(|m| self.bytes(m));
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
         let policies = policies::lower(self, &raw.violations, policies);
-        Some(Step { name: name?, inputs, run, outputs, env, timeout: timeout?, memory, policies })
+        let secrets = secrets.into_iter().collect();
+        Some(Step { name: name?, inputs, run, outputs, env, secrets, timeout: timeout?, memory, policies })
     }
 
     /// Puts every step after those it needs; keeps the recipe's order otherwise.

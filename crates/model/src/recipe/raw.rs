@@ -94,6 +94,8 @@ pub(super) struct RawStep {
     pub(super) outputs: At<Vec<At<String>>>,
     #[serde(default)]
     pub(super) env: Table<At<String>>,
+    #[serde(default)]
+    pub(super) secrets: Vec<At<String>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) memory: Option<At<String>>,
     #[serde(default)]

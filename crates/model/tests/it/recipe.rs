@@ -25,6 +25,7 @@ name = "build"
 run = ["make", "make install DESTDIR=$PWD/out"]
 outputs = ["out"]
 env = { CFLAGS = "-O2" }
+secrets = ["npm-token", "key"]
 timeout = "10m"
 memory = "2GiB"
 
@@ -43,6 +44,7 @@ fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
     assert_eq!(recipe.toolchain.packages, ["gcc", "make"]);
     assert_eq!(recipe.toolchain.components, ["main"]);
     assert_eq!(recipe.steps[0].memory, Some(2 << 30));
+    assert_eq!(recipe.steps[0].secrets, ["key", "npm-token"]);
     let only_source = Reference::Source { name: "main".into(), path: model::RelPath::root() };
     assert_eq!(recipe.steps[0].inputs.values().next(), Some(&only_source));
     assert_eq!(recipe.artifacts[0].from.to_string(), "step:pack/all");
@@ -111,6 +113,8 @@ fn each_mistake_is_told_with_place_and_fix() {
         ),
         ("name = \"hello\"", "name = \"-x\"", "not a usable name", "`.` and `-` not at the beginning"),
         ("CFLAGS", "TZ", "belongs to the conditions", "`timezone`"),
+        ("\"npm-token\", \"key\"", "\"a\", \"../b\"", "not a usable name of a secret", "letters"),
+        ("\"npm-token\"", "\"key\"", "this secret stands twice", "remove one"),
         ("\"10m\"", "\"10\"", "not a time limit", "90s"),
         ("\"2GiB\"", "\"2G\"", "not an amount of memory", "512MiB"),
         ("\"tar.gz\"", "\"rar\"", "unknown format", "tar.zst"),

@@ -7,6 +7,7 @@
 use std::os::fd::RawFd;
 
 use super::network::Network;
+use super::secrets;
 use super::text::Text;
 use crate::error::{At, Failure, Stage};
 use crate::job::{Job, Source};
@@ -86,6 +87,7 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     let build = kernel::open_at(root, &job.layout.build, libc::O_PATH | libc::O_DIRECTORY, 0)
         .at_entry(Stage::Build, 1)?;
 
+    secrets::mount(job, root)?;
     kernel::mount_attributes(root, c"", kernel::READ_ONLY, false).at(Stage::ReadOnly)?;
     network.join()?;
     kernel::pivot_here().at(Stage::Pivot)?;

@@ -183,11 +183,16 @@ pub(crate) fn make_link(target: &CStr, path: &CStr) -> Answer<()> {
 
 /// Sets access and modification time of `path` itself to `seconds`.
 pub(crate) fn set_time(path: &CStr, seconds: i64) -> Answer<()> {
+    set_time_at(libc::AT_FDCWD, path, seconds)
+}
+
+/// As [`set_time`], below `dir`.
+pub(crate) fn set_time_at(dir: RawFd, path: &CStr, seconds: i64) -> Answer<()> {
     let time = libc::timespec { tv_sec: seconds, tv_nsec: 0 };
     let times = [time, time];
     let flags = libc::AT_SYMLINK_NOFOLLOW;
     // SAFETY: a C string and two valid times.
-    unsafe { done(c_long::from(libc::utimensat(libc::AT_FDCWD, path.as_ptr(), times.as_ptr(), flags))) }
+    unsafe { done(c_long::from(libc::utimensat(dir, path.as_ptr(), times.as_ptr(), flags))) }
 }
 
 /// Whether `path` is there.

@@ -12,6 +12,7 @@ mod isolation;
 mod limits;
 mod pinned;
 mod probe;
+mod secrets;
 mod terminal;
 mod violations;
 mod world;

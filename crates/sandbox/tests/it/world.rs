@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) timeout: Option<Duration>,
     pub(crate) memory: Option<u64>,
     pub(crate) trace: bool,
+    pub(crate) secrets: Vec<(&'static str, &'static [u8])>,
     pub(crate) cancel: Cancel,
     runs: std::cell::Cell<u32>,
 }
@@ -45,6 +46,7 @@ impl World {
             timeout: Some(Duration::from_secs(60)),
             memory: None,
             trace: false,
+            secrets: Vec::new(),
             cancel: Cancel::new().expect("a descriptor"),
             runs: std::cell::Cell::new(0),
         };
@@ -148,6 +150,7 @@ impl World {
             scratch: &scratch,
             arguments: &arguments,
             env: &self.env,
+            secrets: &self.secrets,
             conditions: &self.conditions,
             timeout: self.timeout,
             memory: self.memory,
