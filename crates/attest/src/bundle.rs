@@ -86,7 +86,7 @@ pub struct Bundle {
 /// Who is said to have signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimedSigner {
-    /// A key with this hint, which may be empty. Ours: base64 of the SHA-256 of the DER SPKI.
+    /// A key with this hint, which may be empty. Ours: [`PublicKey::hint`](crate::PublicKey::hint).
     Key {
         /// As it stands.
         hint: String,
@@ -195,7 +195,7 @@ pub fn sign_statement(statement: &Statement, signer: &dyn Signer) -> Result<Vec<
     let raw = Raw {
         media_type: MEDIA_TYPE.into(),
         verification_material: Material {
-            public_key: Some(Hint { hint: base64(key.id().as_bytes()) }),
+            public_key: Some(Hint { hint: key.hint() }),
             ..Material::default()
         },
         dsse_envelope: Some(Envelope {

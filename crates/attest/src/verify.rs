@@ -259,6 +259,13 @@ impl Checks {
         }
         let signed = bundle.signed_bytes();
         if let Some(key) = keys.iter().find(|key| key.verifies(&signed, &bundle.signature)) {
+            // Nobody signed the hint, and whoever looks for the key by it would find none, or another.
+            if !hint.is_empty() && *hint != key.hint() {
+                let text = "the signature holds, but the bundle's hint is not that of the key that made it";
+                self.fail("signature", Some(key.hint()), Some(hint.clone()), text.into())
+                    .advise("the bundle was changed after signing: get it anew");
+                return None;
+            }
             self.pass("signature", format!("the signature is of the key {}", key.fingerprint()));
             return Some(key.id());
         }

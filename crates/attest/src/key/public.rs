@@ -6,6 +6,7 @@ use model::Sha256;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 
 use super::KeyError;
+use crate::dsse::base64;
 
 const LABEL: &str = "PUBLIC KEY";
 /// DER of a `SubjectPublicKeyInfo` (RFC 5480) up to the point: `id-ecPublicKey`, `prime256v1`, 66 bits-and-bytes.
@@ -95,6 +96,12 @@ impl PublicKey {
     #[must_use]
     pub fn fingerprint(&self) -> String {
         format!("sha256:{}", self.id())
+    }
+
+    /// What a bundle names the key by: base64 of [`PublicKey::id`], as cosign writes it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        base64(self.id().as_bytes())
     }
 
     /// Whether `signature` over `message` is of this key. DER, or the 64 bytes r and s.

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use attest::bundle::ClaimedSigner;
 use attest::bundle::sign_statement;
 use attest::provenance::build;
 use attest::verify::{Class, Expectations, Subject, verify};
-use attest::{PublicKey, SecretKey, Signer};
+use attest::{Bundle, PublicKey, SecretKey, Signer};
 use model::Digest;
 use model::statement::{CYCLONEDX_BOM, SPDX_DOCUMENT};
 
@@ -133,6 +134,8 @@ fn we_accept_what_cosign_signs_with_our_key() {
     let made = cosign("root", home, &arguments);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let bundle = std::fs::read(home.join("bundle.json")).unwrap();
+    let ClaimedSigner::Key { hint } = Bundle::parse(&bundle).unwrap().signer else { panic!("a certificate") };
+    assert_eq!(hint, key.public().hint());
     let subject = Subject { name: "artifact".into(), digest: Digest::of(example::ARTIFACT) };
     let expect = Expectations {
         predicate_types: vec!["https://example.org/claim".into()],

@@ -1,4 +1,4 @@
-//! Every flipped bit of a bundle: no panic, and never another meaning.
+//! Every flipped bit of a bundle: no panic, and never accepted.
 
 use attest::bundle::sign_statement;
 use attest::provenance::build;
@@ -9,8 +9,10 @@ use model::statement::{SLSA_PROVENANCE, Statement};
 
 use crate::example;
 
+/// There is no exception: no byte of a bundle of ours is free. The payload and its type are signed; media type, field
+/// names and the key's hint are compared; base64 has one spelling; one flip makes no other white space of the line end.
 #[test]
-fn no_flipped_bit_is_accepted_with_another_meaning() {
+fn no_flipped_bit_is_accepted() {
     let key = SecretKey::generate().unwrap();
     let keys = [key.public().clone()];
     // The whole provenance is long: its flips would only repeat those of the payload's base64.
@@ -19,25 +21,20 @@ fn no_flipped_bit_is_accepted_with_another_meaning() {
     let bundle = sign_statement(&statement, &key).unwrap();
     let subject = Subject { name: "zlib.tar.gz".into(), digest: Digest::of(example::ARTIFACT) };
     let expect = Expectations { predicate_types: vec![SLSA_PROVENANCE.into()], ..Expectations::default() };
-    let mut accepted = 0;
+    let mut accepted = Vec::new();
     for position in 0..bundle.len() {
         for bit in 0..8 {
             let mut flipped = bundle.clone();
             flipped[position] ^= 1 << bit;
             let answer = verify(&subject, Some(&flipped), &keys, &expect);
             match answer.class {
-                Class::Accepted => {
-                    assert_eq!(answer.statement.as_ref(), Some(&statement), "byte {position}, bit {bit}");
-                    assert_eq!(answer.signed_by, Some(key.public().id()));
-                    accepted += 1;
-                }
+                Class::Accepted => accepted.push((position, bit)),
                 Class::NoneAcceptable => assert!(answer.failures().next().is_some()),
                 other => panic!("byte {position}, bit {bit}: {other:?}"),
             }
         }
     }
-    // What is left are the hint, which nobody believes, and the line end as another white space.
-    assert!(accepted < 44 * 8 + 8, "{accepted} flips were accepted");
+    assert_eq!(accepted, [], "of {} bytes", bundle.len());
 }
 
 #[test]
@@ -51,7 +48,7 @@ fn no_flipped_bit_of_a_whole_provenance_is_accepted() {
         let mut flipped = bundle.clone();
         flipped[position] ^= 1 << (position % 8);
         let answer = verify(&subject, Some(&flipped), &keys, &Expectations::default());
-        assert!(!answer.ok || answer.statement.as_ref() == Some(&statement), "byte {position}");
+        assert!(!answer.ok, "byte {position}");
     }
 }
 

@@ -140,6 +140,15 @@ fn older_bundles_are_read_and_unknown_ones_refused() {
         class(&changed(&bundle, |v| v["verificationMaterial"]["publicKey"] = json!({}))),
         Class::Accepted
     );
+    let hint =
+        |hint: &str| changed(&bundle, |v| v["verificationMaterial"]["publicKey"]["hint"] = json!(hint));
+    assert_eq!(class(&hint("")), Class::Accepted);
+    for other in [SecretKey::generate().unwrap().public().hint(), key.public().fingerprint(), "x".into()] {
+        let answer = verify(&subject(example::ARTIFACT), Some(&hint(&other)), &keys, &provenance());
+        assert_eq!((answer.class, failed(&answer)), (Class::NoneAcceptable, vec!["signature"]), "{other}");
+        let check = answer.failures().next().unwrap();
+        assert_eq!((&check.expected, &check.found), (&Some(key.public().hint()), &Some(other)));
+    }
     type Change = fn(&mut Value);
     let refused: [(&str, Change); 9] = [
         ("two signatures", |v| {
