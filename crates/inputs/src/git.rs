@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use model::Timestamp;
+
 /// Why `git` did not give what was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
@@ -57,7 +59,7 @@ pub enum GitError {
     },
 }
 
-/// `git` in a folder, with a quiet and closed environment: no prompt, no hook, no file system monitor, no `ext::` URL,
+/// `git` in a folder, with a quiet and closed environment: no prompt, no hook, no file system monitor, no remote helper,
 /// and none of the variables by which a calling git would point it elsewhere.
 pub(crate) fn command(env: &BTreeMap<String, String>, folder: &Path) -> Command {
     let mut command = Command::new("git");
@@ -70,6 +72,10 @@ pub(crate) fn command(env: &BTreeMap<String, String>, folder: &Path) -> Command 
         .env("GIT_OPTIONAL_LOCKS", "0")
         // A commit is what its id says, and not what a replacement of it says.
         .env("GIT_NO_REPLACE_OBJECTS", "1")
+        // What is missing is missing, and not brought from wherever a repository says.
+        .env("GIT_NO_LAZY_FETCH", "1")
+        // `NAME::ADDRESS` runs the program `git-remote-NAME`.
+        .env("GIT_ALLOW_PROTOCOL", "file:git:http:https:ssh")
         .env("LC_ALL", "C.UTF-8")
         .current_dir(folder)
         .stdin(Stdio::null())
@@ -91,12 +97,39 @@ pub(crate) fn run(
     folder: &Path,
     arguments: &[&str],
 ) -> Result<Vec<u8>, GitError> {
-    let output = command(env, folder).args(arguments).output().map_err(GitError::Start)?;
+    output(command(env, folder), arguments)
+}
+
+/// Runs `git` in somebody's repository, whose configuration may name programs.
+///
+/// For plumbing that reads objects, the index or names of files, and never the content of a file of the work tree: so it
+/// needs no filter (`filter.*.clean`, `.process`), no `textconv` or external diff, and asks no `gpg.program`. What is
+/// left are programs for the network (`core.sshCommand`, `credential.helper`, a promisor remote's), which is closed.
+pub(crate) fn ask(
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    arguments: &[&str],
+) -> Result<Vec<u8>, GitError> {
+    let mut command = command(env, folder);
+    command.env("GIT_ALLOW_PROTOCOL", "");
+    output(command, arguments)
+}
+
+fn output(mut command: Command, arguments: &[&str]) -> Result<Vec<u8>, GitError> {
+    let output = command.args(arguments).output().map_err(GitError::Start)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
     let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Err(GitError::Failed { command: arguments.join(" "), message })
+}
+
+/// The committer's time of a commit, from its own text: `git show` may ask the repository's `gpg.program`.
+pub(crate) fn commit_time(commit: &[u8]) -> Option<Timestamp> {
+    let text = String::from_utf8_lossy(commit);
+    // The head ends with an empty line; the name may hold anything but a line end.
+    let line = text.lines().take_while(|l| !l.is_empty()).find_map(|l| l.strip_prefix("committer "))?;
+    line.rsplit(' ').nth(1)?.parse().ok().map(Timestamp)
 }
 
 /// One entry of an index or a tree.
@@ -132,4 +165,17 @@ pub(crate) fn listed<'a>(place: &str, bytes: &'a [u8]) -> Result<Vec<Listed<'a>>
         list.push(Listed { mode, object, path, hidden });
     }
     Ok(list)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_is_the_committers() {
+        let text =
+            b"tree 1\nparent 2\nauthor A <a> 1 +0000\ncommitter B 9 <b> 3 +0100\n\ncommitter C <c> 4 +0000\n";
+        assert_eq!(commit_time(text), Some(Timestamp(3)));
+        assert_eq!(commit_time(b"tree 1\n\ncommitter C <c> 4 +0000\n"), None);
+    }
 }

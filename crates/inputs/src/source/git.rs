@@ -15,7 +15,7 @@ use model::recipe::Locator;
 use model::tree::{Node, Tree};
 use model::{Event, RelPath, Timestamp};
 
-use crate::git::{Listed, command, listed, run};
+use crate::git::{Listed, command, commit_time, listed, run};
 use crate::{Context, GitError, InputError};
 
 const DEPTH: usize = 16;
@@ -68,11 +68,8 @@ fn bring(
     let format = if commit.len() == 64 { "--object-format=sha256" } else { "--object-format=sha1" };
     run(env, folder, &["init", "--quiet", "--bare", format])?;
     retrieve(env, folder, url, commit)?;
-    let time = run(env, folder, &["show", "--no-patch", "--format=%ct", commit])?;
-    let time = String::from_utf8_lossy(&time)
-        .trim()
-        .parse()
-        .map_err(|_| content("its commit has no time".into()))?;
+    let text = run(env, folder, &["cat-file", "commit", commit])?;
+    let time = commit_time(&text).ok_or_else(|| content("its commit has no time".into()))?;
     let bytes = run(env, folder, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     let list = listed(url, &bytes)?;
     contents(cx, folder, url, &list, place, tree)?;
@@ -95,7 +92,7 @@ fn bring(
             bring(cx, &address, module.object, &place.join(&path), tree, depth + 1)?;
         }
     }
-    Ok(Timestamp(time))
+    Ok(time)
 }
 
 /// The one commit if the server gives single commits, else everything.

@@ -15,6 +15,7 @@ mod cache;
 mod object;
 mod status;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -26,7 +27,7 @@ use model::{Digest, RelPath, Timestamp};
 use rustix::fs::{AtFlags, CWD, FileType, Mode as Permissions, OFlags};
 use rustix::io::Errno;
 
-use crate::git::{listed, run};
+use crate::git::{ask, listed};
 use crate::{Context, GitError, InputError};
 use cache::{Cache, Known, Stat};
 use object::Object;
@@ -82,22 +83,59 @@ fn look(cx: &Context<'_>, path: &RelPath, whole: bool) -> Result<WorkTree, Input
     let env = &cx.host.env;
     std::thread::scope(|scope| {
         let status = scope.spawn(|| status::read(env, &folder));
-        let origin = scope.spawn(|| (status::commit_time(env, &folder), status::remote(env, &folder)));
-        let scanned = scan(cx, &folder, whole);
-        let (epoch, remote) = origin.join().expect("the thread does not panic");
+        let remote = scope.spawn(|| status::remote(env, &folder));
+        let scanned = scan(cx, &folder, whole).and_then(|s| Ok((changed(env, &folder, &s)?, s)));
+        let remote = remote.join().expect("the thread does not panic");
         let status = status.join().expect("the thread does not panic")?;
-        let scanned = scanned?;
+        let (changed, scanned) = scanned?;
         let place = |path: &RelPath| below.join(path).to_string();
-        let found = scanned.found.iter().map(|(path, letter)| (place(path), *letter)).collect();
+        let changed = changed.iter().map(place).collect();
+        let found = scanned.found.iter().map(|(path, letter)| (place(path), *letter));
         Ok(WorkTree {
             tree: scanned.tree,
-            epoch: epoch.filter(|_| status.commit.is_some()).unwrap_or(Timestamp(0)),
-            commit: status.commit,
-            dirty: status::merge(status.dirty, found),
+            epoch: status.time.unwrap_or(Timestamp(0)),
+            commit: status.commit.clone(),
+            dirty: status::merge(status, &changed, found),
             folder: below,
             remote,
         })
     })
+}
+
+/// The submodules, not those inside others, that are not as the index around them says: at another commit, or with
+/// anything in them, or in a submodule of theirs, that is no part of it.
+fn changed(
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    scanned: &Scanned,
+) -> Result<BTreeSet<RelPath>, GitError> {
+    let mut changed = BTreeSet::new();
+    let mut outermost: Option<&RelPath> = None;
+    for module in &scanned.modules {
+        // Those inside a submodule come right after it.
+        let whole = outermost.filter(|o| module.path.is_within(o)).unwrap_or(&module.path);
+        outermost = Some(whole);
+        if changed.contains(whole) {
+            continue;
+        }
+        // What git is told to overlook is named by its own path.
+        let touched = |(path, letter): &(RelPath, char)| *letter != 'H' && path.is_within(&module.path);
+        let same = !scanned.found.iter().any(touched) && {
+            let status = status::read(env, &folder.join(module.path.as_str()))?;
+            status.is_clean() && status.commit.as_ref() == Some(&module.commit)
+        };
+        if !same {
+            changed.insert(whole.clone());
+        }
+    }
+    Ok(changed)
+}
+
+/// A submodule that is checked out.
+struct Module {
+    path: RelPath,
+    /// Where the index around it says that it is.
+    commit: String,
 }
 
 /// One tracked file: where it is, and what the index says of it.
@@ -122,21 +160,30 @@ enum Mode {
 struct Scanned {
     tree: Digest,
     found: Vec<(RelPath, char)>,
+    modules: Vec<Module>,
+}
+
+/// What the indexes list: files, submodules that are checked out, and those that are not.
+#[derive(Default)]
+struct Lists {
+    tracked: Vec<Tracked>,
+    modules: Vec<Module>,
+    empty: Vec<RelPath>,
 }
 
 /// Reads the files. With `whole`, that nothing has changed is not enough: the store must hold it, too.
 fn scan(cx: &Context<'_>, folder: &Path, whole: bool) -> Result<Scanned, InputError> {
     let began = cache::now();
-    let mut tracked = Vec::new();
-    let mut empty = Vec::new();
-    list(cx, folder, &RelPath::root(), &mut tracked, &mut empty, 0)?;
-    let stats = stat_all(folder, &tracked)?;
+    let mut lists = Lists::default();
+    list(cx, folder, &RelPath::root(), &mut lists, 0)?;
+    let stats = stat_all(folder, &lists.tracked)?;
+    let Lists { tracked, modules, empty } = lists;
     let fingerprint = cache::fingerprint(&tracked, &stats, &empty);
     if let Some(last) = cache::last(cx.store, folder)
         && last.fingerprint == fingerprint.hex()
         && (!whole || cx.store.missing(&last.tree)?.is_empty())
     {
-        return Ok(Scanned { tree: last.tree, found: last.found });
+        return Ok(Scanned { tree: last.tree, found: last.found, modules });
     }
     let old = Cache::load(cx.store, folder);
     let files: Vec<(&Tracked, Stat)> =
@@ -163,7 +210,7 @@ fn scan(cx: &Context<'_>, folder: &Path, whole: bool) -> Result<Scanned, InputEr
     let finished = tree.finish();
     cx.store.put_tree(&finished)?;
     let settled = Cache::save(cx.store, folder, began, files.iter().map(|(f, s)| (&f.path, s)).zip(&nodes))?;
-    let scanned = Scanned { tree: finished.root, found };
+    let scanned = Scanned { tree: finished.root, found, modules };
     if settled {
         cache::save_last(cx.store, folder, &fingerprint, &scanned)?;
     }
@@ -188,17 +235,16 @@ impl Tracked {
     }
 }
 
-/// The tracked files below `folder`, submodules' as well; `empty` gets the submodules that are not checked out.
+/// Lists what is tracked below `folder`, in submodules as well.
 fn list(
     cx: &Context<'_>,
     folder: &Path,
     prefix: &RelPath,
-    tracked: &mut Vec<Tracked>,
-    empty: &mut Vec<RelPath>,
+    lists: &mut Lists,
     depth: usize,
 ) -> Result<(), InputError> {
     let place = folder.display().to_string();
-    let bytes = run(&cx.host.env, folder, &["ls-files", "-s", "-v", "-z"])?;
+    let bytes = ask(&cx.host.env, folder, &["ls-files", "-s", "-v", "-z"])?;
     for entry in listed(&place, &bytes)? {
         let path: RelPath = entry.path.parse().map_err(|e: model::path::PathError| GitError::Content {
             place: place.clone(),
@@ -215,18 +261,19 @@ fn list(
                 "100755" => Mode::Executable,
                 _ => Mode::Plain,
             };
-            tracked.push(Tracked { path: whole, object, mode, hidden: entry.hidden });
+            lists.tracked.push(Tracked { path: whole, object, mode, hidden: entry.hidden });
             continue;
         }
         let module = folder.join(entry.path);
         if module.join(".git").exists() && depth < 16 {
-            list(cx, &module, &whole, tracked, empty, depth + 1)?;
+            lists.modules.push(Module { path: whole.clone(), commit: entry.object.to_owned() });
+            list(cx, &module, &whole, lists, depth + 1)?;
         } else {
             cx.warn(
                 format!("submodule `{whole}` is not checked out: its folder is empty in the build"),
                 Some("git submodule update --init --recursive".into()),
             );
-            empty.push(whole);
+            lists.empty.push(whole);
         }
     }
     Ok(())

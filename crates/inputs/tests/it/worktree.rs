@@ -219,16 +219,128 @@ fn no_repository_and_no_commit() {
     assert_eq!((fresh.commit, fresh.epoch, fresh.dirty), (None, Timestamp(0), vec!["A a".to_owned()]));
 }
 
+/// Programs that a repository can name in its own configuration, each of which some git command would run.
 #[test]
-fn a_repository_cannot_make_git_run_its_hooks() {
+fn nothing_that_a_repository_names_is_run() {
     let world = repository();
     let folder = world.recipe_dir();
-    let trap = folder.join("trap");
-    write(&folder, "spy.sh", &format!("#!/bin/sh\ntouch {}\n", trap.display()));
-    std::fs::set_permissions(folder.join("spy.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    git(&folder, &["config", "core.fsmonitor", folder.join("spy.sh").to_str().unwrap()]);
-    read(&world, ".");
-    assert!(!trap.exists());
+    let inner = world.folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    git(&inner, &["init", "-q"]);
+    write(&inner, "lib.txt", "lib");
+    write(&inner, ".gitattributes", "*.txt filter=x diff=x\n");
+    git(&inner, &["add", "."]);
+    git(&inner, &["commit", "-qm", "inner"]);
+    git(&folder, &["submodule", "--quiet", "add", inner.to_str().unwrap(), "module"]);
+    write(&folder, ".gitattributes", "*.txt filter=x diff=x\n*.c filter=y\n");
+    git(&folder, &["add", "."]);
+    // Signed, so that a git that is told to show signatures asks `gpg.program`.
+    let text =
+        git(&folder, &["cat-file", "commit", &git(&folder, &["commit-tree", "HEAD^{tree}", "-m", "m"])]);
+    let signature = "gpgsig -----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----\n\nm";
+    write(&folder, "signed", &text.replacen("\nm", signature, 1));
+    git(&folder, &["commit", "-qm", "two"]);
+    let signed = git(&folder, &["hash-object", "-t", "commit", "-w", "signed"]);
+    std::fs::remove_file(folder.join("signed")).unwrap();
+    git(&folder, &["update-ref", "refs/heads/main", &signed]);
+    let trap = world.folder.path().join("trap");
+    let spy = world.folder.path().join("spy.sh");
+    std::fs::write(&spy, format!("#!/bin/sh\necho \"$0 $*\" >> {}\n", trap.display())).unwrap();
+    std::fs::set_permissions(&spy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    for place in [folder.clone(), folder.join("module")] {
+        let hooks = world.folder.path().join("hooks");
+        std::fs::create_dir_all(&hooks).unwrap();
+        for hook in ["post-index-change", "fsmonitor-watchman", "post-checkout"] {
+            let _there = symlink(&spy, hooks.join(hook));
+        }
+        let spy = spy.to_str().unwrap();
+        for (key, value) in [
+            ("filter.x.clean", spy),
+            ("filter.x.smudge", spy),
+            ("filter.x.required", "true"),
+            ("filter.y.process", spy),
+            ("diff.x.textconv", spy),
+            ("diff.x.command", spy),
+            ("diff.external", spy),
+            ("core.fsmonitor", spy),
+            ("core.sshCommand", spy),
+            ("core.gitProxy", spy),
+            ("core.askPass", spy),
+            ("core.pager", spy),
+            ("core.hooksPath", hooks.to_str().unwrap()),
+            ("credential.helper", spy),
+            ("gpg.program", spy),
+            ("log.showSignature", "true"),
+            // Whatever is missing, git asks this remote for.
+            ("extensions.partialClone", "far"),
+            ("remote.far.promisor", "true"),
+            ("remote.far.url", "ssh://127.0.0.1/x"),
+            ("remote.far.uploadpack", spy),
+        ] {
+            git(&place, &["config", key, value]);
+        }
+    }
+    // The same sizes at other times: git would have to look, through the filters.
+    write(&folder, "a.txt", "b");
+    write(&folder, "src/main.c", "int niam;");
+    write(&folder, "module/lib.txt", "bil");
+    let dirty = read(&world, ".").dirty;
+    assert_eq!(std::fs::read_to_string(&trap).unwrap_or_default(), "");
+    // The commit was made of the tree before the submodule.
+    let expected = ["A .gitattributes", "A .gitmodules", "M a.txt", "M module", "M src/main.c"];
+    assert_eq!(dirty, expected);
+    // The files of the commit are gone, so that git wants them from the far remote.
+    let tree = git(&folder, &["rev-parse", "HEAD:src"]);
+    git(&folder, &["-c", "core.fsmonitor=false", "update-index", "--force-remove", "src/main.c"]);
+    let _of_this_test = std::fs::remove_file(&trap);
+    std::fs::remove_file(folder.join(".git/objects").join(&tree[..2]).join(&tree[2..])).unwrap();
+    let error = world.with(|cx| inputs::worktree(cx, &".".parse().unwrap())).unwrap_err();
+    assert!(chain(&error).contains(&tree[..7]), "{}", chain(&error));
+    assert_eq!(std::fs::read_to_string(&trap).unwrap_or_default(), "");
+}
+
+#[test]
+fn the_index_and_submodules_are_compared_with_their_commits() {
+    let world = repository();
+    let folder = world.recipe_dir();
+    let inner = world.folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    git(&inner, &["init", "-q"]);
+    write(&inner, "lib.c", "lib");
+    git(&inner, &["add", "."]);
+    git(&inner, &["commit", "-qm", "inner"]);
+    git(&folder, &["submodule", "--quiet", "add", inner.to_str().unwrap(), "module"]);
+    git(&folder, &["commit", "-qm", "two"]);
+    // Whatever a repository says about its submodules.
+    git(&folder, &["config", "submodule.module.ignore", "all"]);
+    git(&folder, &["config", "diff.ignoreSubmodules", "all"]);
+    let module = folder.join("module");
+    let dirty = || read(&world, ".").dirty;
+    assert_eq!(dirty(), Vec::<String>::new());
+    write(&module, "loose", "?");
+    assert_eq!(dirty(), ["M module"]);
+    git(&module, &["add", "loose"]);
+    assert_eq!(dirty(), ["M module"]);
+    git(&module, &["commit", "-qm", "three"]);
+    assert_eq!(dirty(), ["M module"]);
+    git(&folder, &["add", "module"]);
+    assert_eq!(dirty(), ["M module"]);
+    let seen =
+        ["-c", "submodule.module.ignore=none", "-c", "diff.ignoreSubmodules=none", "commit", "-qm", "3"];
+    git(&folder, &seen);
+    assert_eq!(dirty(), Vec::<String>::new());
+
+    // In the index alone, or other in the index than in the work tree.
+    git(&folder, &["mv", "a.txt", "b.txt"]);
+    git(&folder, &["rm", "-q", "--cached", "run.sh"]);
+    write(&folder, "src/main.c", "int staged;");
+    write(&folder, "empty", "");
+    git(&folder, &["add", "src"]);
+    git(&folder, &["add", "--intent-to-add", "empty"]);
+    write(&folder, "src/main.c", "int main;");
+    let expected = ["R b.txt", "A empty", "? run.sh", "D run.sh", "M src/main.c"];
+    assert_eq!(dirty(), expected);
+    assert_eq!(read(&world, "src").dirty, ["M src/main.c"]);
 }
 
 #[test]
