@@ -124,7 +124,7 @@ fn keep(
 ) -> Result<BTreeMap<RelPath, Node>, BuildError> {
     let mut outputs = BTreeMap::new();
     for output in &action.outputs {
-        let imported = cx.store.import(outcome.work.as_fd(), output);
+        let imported = cx.store.take(outcome.work.as_fd(), output);
         let imported = imported.map_err(|source| unkept(step, source, log, guard))?;
         let Some(node) = imported else {
             let nearby = nearby(&outcome.work, output).iter().map(|name| guard.text(name)).collect();

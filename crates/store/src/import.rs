@@ -3,7 +3,7 @@
 use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd};
 
 use model::tree::Node;
 use model::{Digest, RelPath};
@@ -26,7 +26,17 @@ impl Store {
     /// [`StoreError::Import`] for a device, pipe or socket, a name or target that is not UTF-8, and a symlink
     /// above `path`; otherwise as [`Store::put`]. Blobs that were put before the error stay.
     pub fn import(&self, dir: BorrowedFd<'_>, path: &RelPath) -> Result<Option<Node>, StoreError> {
-        take(dir, path, &Keeper(self))
+        walk(dir, path, &Keeper { store: self, opens: false })
+    }
+
+    /// As [`Store::import`], of what is of no further use to anybody: a file or directory whose modes keep its owner out
+    /// gets others first, so that a user who is root and one who is not take the same. A file is executable if its owner
+    /// could execute it before.
+    ///
+    /// # Errors
+    /// As [`Store::import`].
+    pub fn take(&self, dir: BorrowedFd<'_>, path: &RelPath) -> Result<Option<Node>, StoreError> {
+        walk(dir, path, &Keeper { store: self, opens: true })
     }
 }
 
@@ -41,7 +51,7 @@ pub enum Met<'a> {
     Directory,
 }
 
-/// Shows `visit` everything that [`Store::import`] would take, with its path below `dir`, and keeps nothing. From
+/// Shows `visit` everything that [`Store::take`] would take, with its path below `dir`, and keeps nothing. From
 /// several threads, in no order.
 ///
 /// # Errors
@@ -51,11 +61,12 @@ pub fn look(
     path: &RelPath,
     visit: &(dyn Fn(&RelPath, Met<'_>) -> std::io::Result<()> + Sync),
 ) -> Result<(), StoreError> {
-    take(dir, path, &Looker(visit)).map(drop)
+    walk(dir, path, &Looker(visit)).map(drop)
 }
 
-fn take(dir: BorrowedFd<'_>, path: &RelPath, taker: &impl Taker) -> Result<Option<Node>, StoreError> {
+fn walk(dir: BorrowedFd<'_>, path: &RelPath, taker: &impl Taker) -> Result<Option<Node>, StoreError> {
     let directory_flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    taker.enter(dir);
     let Some(last) = path.file_name() else {
         let fd = rustix::fs::openat(dir, c".", directory_flags, Mode::empty())
             .map_err(|e| failed("read", path, e))?;
@@ -68,7 +79,10 @@ fn take(dir: BorrowedFd<'_>, path: &RelPath, taker: &impl Taker) -> Result<Optio
         at = at.join(&component.parse().expect("a component is a path"));
         let from = parent.as_ref().map_or(dir, AsFd::as_fd);
         match rustix::fs::openat(from, component, directory_flags | OFlags::PATH, Mode::empty()) {
-            Ok(fd) => parent = Some(fd),
+            Ok(fd) => {
+                taker.enter(fd.as_fd());
+                parent = Some(fd);
+            }
             Err(Errno::NOENT) => return Ok(None),
             Err(Errno::NOTDIR | Errno::LOOP) => {
                 let stat = rustix::fs::statat(from, component, AtFlags::SYMLINK_NOFOLLOW)
@@ -91,20 +105,24 @@ fn take(dir: BorrowedFd<'_>, path: &RelPath, taker: &impl Taker) -> Result<Optio
     match scan::node(parent, &name, kind, path, taker)? {
         Some(node) => Ok(Some(node)),
         None => {
-            let fd = scan::open(parent, &name, path, OFlags::DIRECTORY)?;
+            let fd = scan::open(parent, &name, path, OFlags::DIRECTORY, taker)?;
             scan::directory(fd, path, taker).map(|digest| Some(Node::Directory(digest)))
         }
     }
 }
 
 /// Puts everything into the store.
-struct Keeper<'a>(&'a Store);
+struct Keeper<'a> {
+    store: &'a Store,
+    /// Whether what is closed to its owner is opened.
+    opens: bool,
+}
 
 impl Taker for Keeper<'_> {
     fn file(&self, mut file: File, stat: &Stat, path: &RelPath) -> Result<Digest, StoreError> {
         let size = usize::try_from(stat.st_size).unwrap_or(usize::MAX);
         let wrong = |e| StoreError::io("read", path.as_str(), e);
-        let mut writer = self.0.writer()?;
+        let mut writer = self.store.writer()?;
         if size > CHUNK {
             if writer.share(&file)? {
                 return writer.finish();
@@ -113,17 +131,27 @@ impl Taker for Keeper<'_> {
             let mut bytes = Vec::with_capacity(size + 1);
             (&mut file).take(CHUNK as u64).read_to_end(&mut bytes).map_err(wrong)?;
             if bytes.len() < CHUNK {
-                return self.0.put(&bytes);
+                return self.store.put(&bytes);
             }
             // Just as large as a chunk, or growing meanwhile.
-            writer.write_all(&bytes).map_err(|e| StoreError::io("write", self.0.dir(), e))?;
+            writer.write_all(&bytes).map_err(|e| StoreError::io("write", self.store.dir(), e))?;
         }
         writer.copy_from(&mut file, u64::MAX, &wrong)?;
         writer.finish()
     }
 
+    fn enter(&self, directory: BorrowedFd<'_>) {
+        if self.opens {
+            open_up(directory, Mode::RWXU);
+        }
+    }
+
+    fn unlock(&self, parent: BorrowedFd<'_>, name: &CStr) -> bool {
+        self.opens && unlock(parent, name)
+    }
+
     fn directory(&self, encoding: &[u8]) -> Result<Digest, StoreError> {
-        self.0.put(encoding)
+        self.store.put(encoding)
     }
 
     fn other(&self, _: BorrowedFd<'_>, _: &CStr, _: &RelPath) -> Result<(), StoreError> {
@@ -156,4 +184,34 @@ impl Taker for Looker<'_> {
             Err(e) => Err(failed("read", path, e)),
         }
     }
+
+    fn enter(&self, directory: BorrowedFd<'_>) {
+        open_up(directory, Mode::RWXU);
+    }
+
+    fn unlock(&self, parent: BorrowedFd<'_>, name: &CStr) -> bool {
+        unlock(parent, name)
+    }
+}
+
+/// Opens what is at `name` to its owner. False if it cannot be.
+fn unlock(parent: BorrowedFd<'_>, name: &CStr) -> bool {
+    // An O_PATH descriptor needs no permission, and what it holds is no symlink: so the mode that is changed is that
+    // of the thing itself.
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::empty()).is_ok_and(|fd| {
+        let directory =
+            rustix::fs::fstat(&fd).is_ok_and(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory);
+        open_up(fd.as_fd(), if directory { Mode::RWXU } else { Mode::RUSR })
+    })
+}
+
+/// Gives the owner of an open file or directory, be it open as a path only, what is missing of `wanted`. False if that
+/// fails, or it is a symlink: reading then says what is wrong.
+fn open_up(fd: BorrowedFd<'_>, wanted: Mode) -> bool {
+    let Ok(stat) = rustix::fs::fstat(fd) else { return false };
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    let path = || format!("/proc/self/fd/{}", fd.as_raw_fd());
+    FileType::from_raw_mode(stat.st_mode) != FileType::Symlink
+        && (mode.contains(wanted) || rustix::fs::chmod(path(), mode | wanted).is_ok())
 }

@@ -1,6 +1,6 @@
 //! Reading a directory on disk as a tree, without following a symlink and without leaving it.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,6 +24,12 @@ pub(crate) trait Taker: Sync {
     fn directory(&self, encoding: &[u8]) -> Result<Digest, StoreError>;
     /// A symlink or directory, before it is read.
     fn other(&self, parent: BorrowedFd<'_>, name: &CStr, path: &RelPath) -> Result<(), StoreError>;
+    /// A directory, before anything in it is looked at.
+    fn enter(&self, _directory: BorrowedFd<'_>) {}
+    /// Something that may not be read: true if trying again makes sense.
+    fn unlock(&self, _parent: BorrowedFd<'_>, _name: &CStr) -> bool {
+        false
+    }
 }
 
 /// A directory to be read.
@@ -75,8 +81,12 @@ fn level(
     }
     let fd = Arc::new(match fd {
         Opening::Open(fd) => fd,
-        Opening::In(parent, name) => open(parent.as_fd(), name.as_str(), &path, OFlags::DIRECTORY)?,
+        Opening::In(parent, name) => {
+            let name = CString::new(name.as_str()).expect("a file name holds no NUL byte");
+            open(parent.as_fd(), &name, &path, OFlags::DIRECTORY, taker)?
+        }
     });
+    taker.enter(fd.as_fd());
     let mut nodes = Vec::new();
     let mut directories = Vec::new();
     let mut buffer = vec![MaybeUninit::uninit(); 16384];
@@ -114,7 +124,7 @@ pub(crate) fn node(
 ) -> Result<Option<Node>, StoreError> {
     match kind {
         FileType::RegularFile => {
-            let file = open(parent, raw, path, OFlags::NONBLOCK)?;
+            let file = open(parent, raw, path, OFlags::NONBLOCK, taker)?;
             let stat = rustix::fs::fstat(&file).map_err(|e| failed("read", path, e))?;
             if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                 return Err(refused(path, ImportProblem::Changed));
@@ -148,12 +158,18 @@ pub(crate) fn node(
 /// Opens an entry for reading, never through a symlink.
 pub(crate) fn open(
     parent: BorrowedFd<'_>,
-    name: impl rustix::path::Arg,
+    name: &CStr,
     path: &RelPath,
     flags: OFlags,
+    taker: &impl Taker,
 ) -> Result<OwnedFd, StoreError> {
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(|e| match e {
+    let open = || rustix::fs::openat(parent, name, flags, Mode::empty());
+    let opened = match open() {
+        Err(Errno::ACCESS) if taker.unlock(parent, name) => open(),
+        other => other,
+    };
+    opened.map_err(|e| match e {
         // It was something else when its directory was read.
         Errno::LOOP | Errno::NOTDIR | Errno::NOENT => refused(path, ImportProblem::Changed),
         e => failed("read", path, e),

@@ -5,6 +5,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
 use crate::home::{Home, bare, need, ran};
+use crate::project::{Project, one_step};
 use crate::seed;
 
 /// What `examples/zlib` is on every machine.
@@ -98,4 +99,43 @@ fn the_example_is_the_same_in_every_other_surrounding() {
     assert_eq!(code, 0, "{result:#}");
     assert_eq!(result["artifacts"][0]["digest"], ZLIB);
     assert_eq!(result["cached"], false);
+}
+
+/// Directories and files that keep their own user out stop nobody but one who is not root.
+#[test]
+fn outputs_that_are_closed_are_the_same_for_root_and_others() {
+    need(&["setpriv", "cp", "chown"]);
+    let run =
+        ["mkdir -p out/a out/b", "echo x >out/a/x; echo y >out/y", "chmod 000 out/y out/a/x out/a out/b out"];
+    let project = Project::new(&one_step(&run), &[]);
+    let home = Home::shared();
+    let mine = home.ok(project.path(), &["build"])["artifacts"][0]["digest"].clone();
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let here = place.path().join("theirs");
+    let store = here.join("home/store");
+    fs::create_dir_all(&store).unwrap();
+    let binary = place.path().join("selfsame");
+    fs::copy(env!("CARGO_BIN_EXE_selfsame"), &binary).unwrap();
+    let done =
+        |command: &mut std::process::Command| assert!(command.status().unwrap().success(), "{command:?}");
+    // Without the trees on disk, whose times would be new.
+    for part in ["blobs", "memos", "VERSION"] {
+        done(std::process::Command::new("cp").arg("-rH").arg(home.store().join(part)).arg(&store));
+    }
+    done(std::process::Command::new("cp").arg("-r").arg(project.path()).arg(here.join("project")));
+    done(std::process::Command::new("chown").args(["-R", &format!("{SOMEBODY}:{SOMEBODY}")]).arg(&here));
+    let user = SOMEBODY.to_string();
+    let mut command = bare(Path::new("setpriv"), &here.join("home"), &here.join("project"));
+    command
+        .args(["--reuid", &user, "--regid", &user, "--clear-groups"])
+        .arg(&binary)
+        .args(["build", "--json"]);
+    let (code, result) = ran(&mut command).envelope("build");
+    crate::home::open_up(&here);
+    assert_eq!(code, 0, "{result:#}");
+    assert_eq!(result["artifacts"][0]["digest"], mine);
 }

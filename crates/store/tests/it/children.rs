@@ -43,6 +43,7 @@ fn role_of_a_child() {
             let tree = store.materialise(&root, Timestamp(9)).unwrap();
             materialise::check(&store, &root, &tree, Timestamp(9));
         }
+        "what is closed" => crate::import::take_what_is_closed(place),
         "fill the disk" => crate::disk_full::fill(place),
         other => panic!("no role is called {other}"),
     }

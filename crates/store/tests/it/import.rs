@@ -138,3 +138,76 @@ fn a_large_directory_is_taken_whole() {
     assert_eq!(import(&store, dir.path(), "here").unwrap(), Some(Node::Directory(root)));
     assert_eq!(store.missing(&root).unwrap(), []);
 }
+
+/// What a step may leave: directories and files that keep their own user out. Under `left`, which is closed as well.
+fn closed(place: &Path) -> std::path::PathBuf {
+    let here = place.join("here");
+    fs::create_dir_all(here.join("left/none/deep")).unwrap();
+    fs::create_dir_all(here.join("left/list")).unwrap();
+    fs::create_dir_all(here.join("left/search")).unwrap();
+    symlink("nowhere", here.join("left/list/link")).unwrap();
+    let files =
+        [("none/deep/f", 0o000), ("none/x", 0o111), ("list/w", 0o222), ("search/g", 0o055), ("f", 0o000)];
+    for (name, mode) in files {
+        fs::write(here.join("left").join(name), name).unwrap();
+        fs::set_permissions(here.join("left").join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let directories = [
+        ("left/none/deep", 0o000),
+        ("left/none", 0o000),
+        ("left/list", 0o444),
+        ("left/search", 0o111),
+        ("left", 0),
+    ];
+    for (name, mode) in directories {
+        fs::set_permissions(here.join(name), fs::Permissions::from_mode(mode)).unwrap();
+    }
+    here
+}
+
+/// In a process of its own, which is not root's.
+pub(crate) fn take_what_is_closed(place: &Path) {
+    let store = Store::open(&place.join("store")).unwrap();
+    let mut expected = Tree::default();
+    for (name, executable) in
+        [("none/deep/f", false), ("none/x", true), ("list/w", false), ("search/g", false), ("f", false)]
+    {
+        let digest = Digest::of(name.as_bytes());
+        expected.insert(&path(name), Node::File { digest, executable }).unwrap();
+    }
+    expected.insert(&path("list/link"), Node::Symlink("nowhere".into())).unwrap();
+    let expected = expected.finish().root;
+    let take = |here: &Path, at: &str| store.take(File::open(here).unwrap().as_fd(), &path(at)).unwrap();
+    assert_eq!(take(&closed(&place.join("a")), "left"), Some(Node::Directory(expected)));
+    let here = closed(&place.join("b"));
+    assert_eq!(
+        take(&here, "left/none/deep/f"),
+        Some(Node::File { digest: Digest::of(b"none/deep/f"), executable: false })
+    );
+    let dir = File::open(&here).unwrap();
+    fs::set_permissions(&here, fs::Permissions::from_mode(0o000)).unwrap();
+    assert!(matches!(store.take(dir.as_fd(), &path(".")), Ok(Some(Node::Directory(_)))));
+    // What a person has is left as it is.
+    let here = closed(&place.join("c"));
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    assert!(import(&store, &here, "left").is_err());
+    assert_eq!(fs::metadata(here.join("left")).unwrap().permissions().mode() & 0o777, 0);
+}
+
+#[test]
+fn what_is_closed_to_its_owner_is_taken_by_root_and_others_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    take_what_is_closed(&dir.path().join("mine"));
+    if rustix::process::geteuid().is_root() {
+        let place = dir.path().join("theirs");
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        std::os::unix::fs::chown(&place, Some(12345), Some(12345)).unwrap();
+        let shell = "exec setpriv --reuid 12345 --regid 12345 --clear-groups \"$@\"";
+        let ran = crate::children::child("what is closed", &place, shell).output().unwrap();
+        assert!(String::from_utf8_lossy(&ran.stdout).contains("role done"), "{ran:?}");
+    }
+    let _removed = std::process::Command::new("chmod").args(["-R", "u+rwx"]).arg(dir.path()).status();
+}
