@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod completions;
+pub(crate) mod doctor;
 pub(crate) mod fetch;
 pub(crate) mod init;
 pub(crate) mod key;
@@ -59,6 +60,8 @@ pub(crate) enum Verb {
     Store(store::Args),
     /// Look after signing keys
     Key(key::Args),
+    /// Tell what this host can do, and what would fix what it cannot
+    Doctor(doctor::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -79,6 +82,7 @@ impl Verb {
             Self::Log(_) => "log",
             Self::Store(_) => "store",
             Self::Key(_) => "key",
+            Self::Doctor(_) => "doctor",
             Self::Completions(_) => "completions",
         }
     }
@@ -97,6 +101,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
     };
     match &cli.verb {
         Verb::Init(args) => init::run(args),
+        Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),
         Verb::Fetch(args) => with(&|s| fetch::run(s, args)),

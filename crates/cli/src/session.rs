@@ -49,9 +49,7 @@ pub(crate) fn now() -> Timestamp {
 impl Session {
     /// Opens home, store and ledger, makes them if they are not there, and listens for Ctrl-C.
     pub(crate) fn open(globals: &Globals) -> Result<Self, Failure> {
-        let env: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-            .collect();
+        let env = environment();
         let home = home(globals.home.as_deref(), &env)?;
         make_private_folder(&home)?;
         let store = Store::open(&home.join("store"))?;
@@ -207,7 +205,13 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<(), Failure> {
     made.map_err(|e| Failure::io("make", path, e))
 }
 
-fn home(given: Option<&Path>, env: &BTreeMap<String, String>) -> Result<PathBuf, Failure> {
+/// The environment, but for what is not text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
+}
+
+/// Where store, ledger and keys are.
+pub(crate) fn home(given: Option<&Path>, env: &BTreeMap<String, String>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
         return std::path::absolute(path).map_err(|e| Failure::io("find", path, e));
     }

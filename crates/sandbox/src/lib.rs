@@ -43,7 +43,7 @@ mod world;
 pub use achieved::{Achieved, MemoryLimit, Mode};
 pub use cancel::Cancel;
 pub use error::{SandboxError, Stage};
-pub use probe::{Support, probe};
+pub use probe::{Row, State, Support, probe, survey};
 pub use run::run;
 pub use scratch::remove_scratch;
 pub use spec::{Exit, Io, Outcome, Spec, Usage};

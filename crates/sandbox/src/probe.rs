@@ -1,18 +1,26 @@
 //! Asking the host whether it can run a sandbox, by trying it.
 
+mod survey;
+mod tried;
+
 use std::collections::BTreeMap;
+use std::ffi::CString;
+use std::fs;
 use std::os::fd::AsRawFd;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Failure, Stage};
 use crate::filter::{Filter, Listener, Topics};
-use crate::job::{Command, Ids, Job, Report, Source, Stack};
+use crate::job::{Command, Ids, Job, Report, Source, Stack, path_text};
 use crate::layout::Layout;
 use crate::message::Message;
 use crate::run::{self, Channels};
 use crate::supervise::receive;
-use crate::{Mode, SandboxError, inside, refusal};
+use crate::{Mode, SandboxError, inside, kernel, refusal};
+
+pub use survey::{Row, State};
 
 /// What this host can do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +37,38 @@ pub struct Support {
 /// # Errors
 /// [`SandboxError::Refused`] with the cause and the command that fixes it.
 pub fn probe() -> Result<Support, SandboxError> {
+    attempt().map_err(|(_, error)| error)
+}
+
+/// Everything that a sandbox uses or could use of this host, for a store at `store`: what is there, what is not, and
+/// what would fix it. A sealed build can run here if nothing that is [`Row::needed`] is [`State::Missing`].
+#[must_use]
+pub fn survey(store: &Path) -> Vec<Row> {
+    // It may not have been made yet.
+    let place = store.ancestors().find(|place| place.exists()).unwrap_or(Path::new("/"));
+    let disk = path_text(place).ok().and_then(|path| kernel::file_system(&path).ok());
+    let opens = |path: &str| match fs::OpenOptions::new().read(true).write(true).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.raw_os_error().unwrap_or(libc::EIO)),
+    };
+    survey::rows(&survey::Facts {
+        read: &|path| fs::read_to_string(path).ok(),
+        writable: &|path| CString::new(path).is_ok_and(|path| kernel::writable(&path)),
+        opens: &opens,
+        sandbox: attempt(),
+        mode: run::mode(),
+        tried: tried::tried(),
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        disk: (place.display().to_string(), disk),
+    })
+}
+
+/// Sets one up; the step that fails, with the error.
+fn attempt() -> Result<Support, (Stage, SandboxError)> {
+    let early = |error| (Stage::Prepare, error);
     let mode = run::mode();
     let privileged = mode == Mode::Privileged;
-    let channels = Channels::new(false, privileged)?;
+    let channels = Channels::new(false, privileged).map_err(early)?;
     let nothing = || Source::Path(c"/".to_owned());
     let ids = Ids::new(1000, 1000, privileged);
     let owner = ids.owner();
@@ -54,7 +91,7 @@ pub fn probe() -> Result<Support, SandboxError> {
         cpus: 1,
         first_cpu: 0,
         memory: None,
-        command: Command::new(&["/".into()], &BTreeMap::new())?,
+        command: Command::new(&["/".into()], &BTreeMap::new()).map_err(early)?,
         secrets: Vec::new(),
         descriptors: channels.inherited(),
         trace: false,
@@ -69,16 +106,16 @@ pub fn probe() -> Result<Support, SandboxError> {
         stack: Stack::new(),
         network_stack: Stack::new(),
     };
-    let mut child = run::start(&job, inside::probe)?;
-    run::map_ids(&job, child.pid(), channels.socket.as_raw_fd())?;
+    let mut child = run::start(&job, inside::probe).map_err(|error| (Stage::Clone, error))?;
+    run::map_ids(&job, child.pid(), channels.socket.as_raw_fd()).map_err(|error| (Stage::MapIds, error))?;
     child.wait();
     let mut bytes = [0; 64];
     let received = receive(&channels.socket, &mut bytes).map_or(0, |(length, _)| length);
     match Message::decode(&bytes[..received]) {
         Some(Message::Ready { hidepid, .. }) => Ok(Support { mode, hidepid }),
         Some(Message::Failed(Failure { stage, errno, .. })) => {
-            Err(refusal::setup(stage, String::new(), errno))
+            Err((stage, refusal::setup(stage, String::new(), errno)))
         }
-        _ => Err(refusal::setup(Stage::Supervise, String::new(), libc::ECHILD)),
+        _ => Err((Stage::Supervise, refusal::setup(Stage::Supervise, String::new(), libc::ECHILD))),
     }
 }

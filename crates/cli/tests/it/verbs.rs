@@ -208,6 +208,7 @@ fn the_help_is_a_page() {
       log          List what happened, newest first
       store        Look after the store of bytes
       key          Look after signing keys
+      doctor       Tell what this host can do, and what would fix what it cannot
       completions  Print a completion script for a shell
       help         Print this message or the help of the given subcommand(s)
 

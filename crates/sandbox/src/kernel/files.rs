@@ -218,3 +218,21 @@ pub(crate) fn bytes_used(path: &CStr) -> u64 {
         (stat.f_blocks - stat.f_bfree) * u64::try_from(stat.f_bsize).unwrap_or(0)
     }
 }
+
+/// The file system at `path`: its magic number, the bytes that are free for this user, and all.
+pub(crate) fn file_system(path: &CStr) -> Answer<(i64, u64, u64)> {
+    // SAFETY: all-zero is a valid `statfs`, and it is writable; the path is a C string.
+    let stat = unsafe {
+        let mut stat: libc::statfs64 = std::mem::zeroed();
+        done(c_long::from(libc::statfs64(path.as_ptr(), &raw mut stat)))?;
+        stat
+    };
+    let size = u64::try_from(stat.f_bsize).unwrap_or(0);
+    Ok((stat.f_type, stat.f_bavail.saturating_mul(size), stat.f_blocks.saturating_mul(size)))
+}
+
+/// Whether this user may write to `path`.
+pub(crate) fn writable(path: &CStr) -> bool {
+    // SAFETY: a C string.
+    unsafe { libc::faccessat(libc::AT_FDCWD, path.as_ptr(), libc::W_OK, libc::AT_EACCESS) == 0 }
+}
