@@ -90,7 +90,7 @@ impl Verb {
 
 /// Runs the verb.
 pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
-    let open = || Session::open(&cli.globals);
+    let open = || Session::open(&cli.globals, asks(&cli.verb));
     let with = |work: &dyn Fn(&Session) -> Result<Answer, Failure>| {
         let session = open()?;
         // Held to the end: nothing is collected that this run has found in the store, or makes.
@@ -108,7 +108,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Build(args) => with(&|s| build::run(s, args)),
         Verb::Reproduce(args) => with(&|s| reproduce::run(s, args)),
         Verb::Shell(args) => with(&|s| shell::run(s, args)),
-        Verb::Verify(args) => with(&|s| verify::run(s, args)),
+        Verb::Verify(args) => verify::run(&cli.globals, args),
         Verb::Rebuild(args) => with(&|s| rebuild::run(s, args)),
         Verb::Show(args) => with(&|s| show::run(s, args)),
         Verb::Log(args) => with(&|s| log::run(s, args)),
@@ -120,4 +120,9 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
 /// True for the one verb that needs the store for itself.
 const fn collects(verb: &Verb) -> bool {
     matches!(verb, Verb::Store(args) if args.collects())
+}
+
+/// True for verbs that record nothing.
+const fn asks(verb: &Verb) -> bool {
+    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Store(_) | Verb::Key(_))
 }

@@ -36,19 +36,35 @@ impl Session {
 
     /// Public keys: those given, or this home's own.
     pub(crate) fn public_keys(&self, given: &[PathBuf]) -> Result<Vec<PublicKey>, Failure> {
-        let own = [self.keys().join("selfsame.pub")];
-        let secret = own[0].with_extension("key");
-        if given.is_empty() && !own[0].exists() && secret.exists() {
-            // Lost, or its making was interrupted: the secret half has it.
-            let key = SecretKey::from_pem(&read_text(&secret)?, &self.password());
-            let key = key.map_err(|e| Failure::key(&secret, e))?;
-            write_public(&own[0], &key)?;
-        }
-        let list = if given.is_empty() && own[0].exists() { &own[..] } else { given };
-        list.iter()
-            .map(|path| PublicKey::from_pem(&read_text(path)?).map_err(|e| Failure::key(path, e)))
-            .collect()
+        public_keys(Some(&self.home), given, &self.password())
     }
+}
+
+/// Public keys: those given, or those of a home, which need not be there.
+pub(crate) fn public_keys(
+    home: Option<&Path>,
+    given: &[PathBuf],
+    password: &[u8],
+) -> Result<Vec<PublicKey>, Failure> {
+    let own = home.map(|home| [home.join("keys/selfsame.pub")]);
+    let list = match &own {
+        Some(own) if given.is_empty() => {
+            let secret = own[0].with_extension("key");
+            if !own[0].exists() && secret.exists() {
+                // Lost, or its making was interrupted: the secret half has it.
+                let key = SecretKey::from_pem(&read_text(&secret)?, password);
+                let key = key.map_err(|e| Failure::key(&secret, e))?;
+                // For the next time, if there is a right to and room.
+                let _ = write_public(&own[0], &key);
+                return Ok(vec![key.public().clone()]);
+            }
+            if own[0].exists() { &own[..] } else { given }
+        }
+        _ => given,
+    };
+    list.iter()
+        .map(|path| PublicKey::from_pem(&read_text(path)?).map_err(|e| Failure::key(path, e)))
+        .collect()
 }
 
 /// A clear word about what a key that lies on this machine is good for.

@@ -47,13 +47,15 @@ pub(crate) fn now() -> Timestamp {
 }
 
 impl Session {
-    /// Opens home, store and ledger, makes them if they are not there, and listens for Ctrl-C.
-    pub(crate) fn open(globals: &Globals) -> Result<Self, Failure> {
+    /// Opens home, store and ledger, makes them if they are not there, and listens for Ctrl-C. One that `asks` writes
+    /// nothing to the ledger, which may then lie on a full disk.
+    pub(crate) fn open(globals: &Globals, asks: bool) -> Result<Self, Failure> {
         let env = environment();
         let home = home(globals.home.as_deref(), &env)?;
         make_private_folder(&home)?;
         let store = Store::open(&home.join("store"))?;
-        let ledger = Ledger::open(&home.join("ledger.sqlite"))?;
+        let path = home.join(LEDGER);
+        let ledger = if asks { Ledger::open_to_read(&path) } else { Ledger::open(&path) }?;
         let id = run_id();
         let events = Events::new(
             globals.progress,
@@ -205,12 +207,15 @@ pub(crate) fn make_private_folder(path: &Path) -> Result<(), Failure> {
     made.map_err(|e| Failure::io("make", path, e))
 }
 
-/// The environment, but for what is not text.
+/// The ledger's file in a home.
+pub(crate) const LEDGER: &str = "ledger.sqlite";
+
+/// The variables of the environment that are text.
 pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?))).collect()
 }
 
-/// Where store, ledger and keys are.
+/// Where everything of this user is.
 pub(crate) fn home(given: Option<&Path>, env: &BTreeMap<String, String>) -> Result<PathBuf, Failure> {
     if let Some(path) = given {
         return std::path::absolute(path).map_err(|e| Failure::io("find", path, e));

@@ -1,5 +1,6 @@
 //! Opening the file: what it must be before anything is written to it.
 
+use std::ffi::OsStr;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,61 @@ impl Ledger {
     /// it is then left as it was.
     pub fn open(path: &Path) -> Result<Self, LedgerError> {
         Self::open_with(path, schema::MIGRATIONS)
+    }
+
+    /// Opens the ledger at `path` to ask it, and writes nothing: not for a disk that is full, nor for a folder that may not
+    /// be written. If nothing is there, it is an empty one in memory. Recording fails.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_to_read(path: &Path) -> Result<Self, LedgerError> {
+        look(path)?;
+        if std::fs::metadata(path).map_or(true, |m| m.len() == 0) {
+            return Self::in_memory(path);
+        }
+        let plain = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        match Self::asked(path, path.as_os_str(), plain, false) {
+            Err(LedgerError::Full { .. } | LedgerError::Database { .. }) => {}
+            other => return other,
+        }
+        // Beside the file SQLite wants its log and an index of it, for which there is no room or no right. If the log is
+        // not there or empty, all is in the file, and nobody writes to it; else this process may be the only one, and
+        // keep the index to itself.
+        if std::fs::metadata(beside(path, "-wal")).map_or(true, |m| m.len() == 0) {
+            let mut uri = std::ffi::OsString::from("file:");
+            uri.push(encoded(path));
+            uri.push("?immutable=1");
+            return Self::asked(path, &uri, plain | OpenFlags::SQLITE_OPEN_URI, false);
+        }
+        let whole = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        Self::asked(path, path.as_os_str(), whole, true)
+    }
+
+    fn asked(path: &Path, name: &OsStr, flags: OpenFlags, alone: bool) -> Result<Self, LedgerError> {
+        let sql = |error| explain(path, "open", error);
+        let mut db = Connection::open_with_flags(name, flags).map_err(sql)?;
+        db.busy_timeout(Duration::from_millis(PATIENCE_MILLIS)).map_err(sql)?;
+        if alone {
+            db.pragma_update(None, "locking_mode", "exclusive").map_err(sql)?;
+        }
+        let version = {
+            let tx = db.transaction().map_err(sql)?;
+            checked_version(&tx, path, schema::MIGRATIONS)?
+        };
+        if version < schema::newest(schema::MIGRATIONS) {
+            return Self::open(path);
+        }
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(db) })
+    }
+
+    fn in_memory(path: &Path) -> Result<Self, LedgerError> {
+        let sql = |error| explain(path, "open", error);
+        let mut db = Connection::open_in_memory().map_err(sql)?;
+        let tx = db.transaction().map_err(sql)?;
+        schema::migrate(&tx, 0, schema::MIGRATIONS).map_err(sql)?;
+        tx.commit().map_err(sql)?;
+        db.pragma_update(None, "query_only", true).map_err(sql)?;
+        Ok(Self { path: path.to_owned(), connection: Mutex::new(db) })
     }
 
     pub(crate) fn open_with(path: &Path, migrations: &[&str]) -> Result<Self, LedgerError> {
@@ -90,6 +146,20 @@ impl Ledger {
         // A thread that panicked dropped its transaction, which rolled it back: nothing is half done.
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A file of SQLite's beside the ledger.
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// A path as SQLite's URIs have it.
+fn encoded(path: &Path) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-".contains(&b);
+    let bytes = path.as_os_str().as_encoded_bytes().iter();
+    bytes.map(|b| if plain(*b) { char::from(*b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// Looks at the first bytes without SQLite, which would take an unknown file for a new one of its own.
@@ -200,6 +270,50 @@ mod tests {
         let ledger = Ledger::open(&path).unwrap();
         assert!(ledger.lock().prepare("SELECT * FROM note").is_err());
         assert_eq!(ledger.audit_verify().unwrap().entries, 0);
+    }
+
+    #[test]
+    fn asking_writes_nothing() {
+        let (folder, path) = folder();
+        let row = crate::VerificationRow {
+            subject: model::Sha256::of(b"x"),
+            ok: true,
+            exit: 0,
+            class: "ok".into(),
+            at: model::Timestamp(0),
+            keys: Vec::new(),
+            checks: serde_json::Value::Null,
+        };
+        let entries = |ledger: &Ledger| ledger.audit_verify().unwrap().entries;
+        let empty = Ledger::open_to_read(&path).unwrap();
+        assert_eq!(entries(&empty), 0);
+        assert!(empty.record_verification(&row).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let writer = Ledger::open(&path).unwrap();
+        writer.record_verification(&row).unwrap();
+        // The record is in the log beside the file.
+        let reader = Ledger::open_to_read(&path).unwrap();
+        assert_eq!(entries(&reader), 1);
+        assert!(reader.record_verification(&row).is_err());
+        // As a process that was killed leaves them, where there is no room for the index: it is kept in memory.
+        let other = folder.path().join("other");
+        std::fs::create_dir(&other).unwrap();
+        for suffix in ["", "-wal"] {
+            std::fs::copy(beside(&path, suffix), beside(&other.join("ledger.db"), suffix)).unwrap();
+        }
+        let copy = other.join("ledger.db");
+        let whole = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let alone = Ledger::asked(&copy, copy.as_os_str(), whole, true).unwrap();
+        assert_eq!(entries(&alone), 1);
+        assert!(!beside(&copy, "-shm").exists());
+        drop((reader, writer));
+        assert_eq!(encoded(Path::new("/é p?")), "/%C3%A9%20p%3F");
+        let before = std::fs::read(&path).unwrap();
+        assert_eq!(entries(&Ledger::open_to_read(&path).unwrap()), 1);
+        assert_eq!(std::fs::read(&path).unwrap(), before);
+        std::fs::write(&path, "something else").unwrap();
+        assert!(matches!(Ledger::open_to_read(&path), Err(LedgerError::Foreign { .. })));
     }
 
     #[test]

@@ -363,16 +363,6 @@ pub(crate) fn has_capability(capability: u32) -> bool {
     result == 0 && effective >> capability & 1 == 1
 }
 
-/// The version of Landlock that the kernel has.
-pub(crate) fn landlock_version() -> Answer<u32> {
-    const VERSION: u64 = 1; // LANDLOCK_CREATE_RULESET_VERSION
-    // SAFETY: with this flag there are no attributes.
-    let version = answer(unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, ptr::null::<c_void>(), 0, VERSION)
-    })?;
-    u32::try_from(version).map_err(|_| Errno(libc::ERANGE))
-}
-
 /// Effective user and group id.
 pub(crate) fn own_ids() -> (u32, u32) {
     // SAFETY: no preconditions.

@@ -119,10 +119,23 @@ impl Alone<'_> {
 impl Store {
     /// Takes a tree's name away before its files, so that it never stands half-removed.
     pub(crate) fn remove_tree_dir(&self, home: &Path) -> Result<(), StoreError> {
-        let session = self.session()?;
-        let aside = session.path().join(session.fresh_name());
+        let (_session, aside) = match self.session() {
+            Ok(session) => {
+                let aside = session.path().join(session.fresh_name());
+                (Some(session), aside)
+            }
+            // No room for a directory: right in `tmp/`, without a lock, it is what a dead process left.
+            Err(StoreError::Full { .. }) => {
+                let name = home.file_name().unwrap_or_default().to_string_lossy();
+                (None, self.dir().join("tmp").join(format!("{name}.{}", std::process::id())))
+            }
+            Err(error) => return Err(error),
+        };
         fs::rename(home, &aside).map_err(|e| StoreError::io("remove", home, e))?;
-        remove::tree(&aside).map_err(|e| StoreError::io("remove", aside, e))
+        match remove::tree(&aside) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("remove", aside, e)),
+            _ => Ok(()),
+        }
     }
 
     fn mark(&self, keep: &Roots) -> Result<HashSet<Sha256>, StoreError> {

@@ -10,7 +10,7 @@ use model::{Digest, RelPath};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use crate::blob::CHUNK;
+use crate::blob::{CHUNK, hash};
 use crate::scan::{self, Taker, failed, refused};
 use crate::{ImportProblem, Store, StoreError};
 
@@ -108,6 +108,31 @@ fn walk(dir: BorrowedFd<'_>, path: &RelPath, taker: &impl Taker) -> Result<Optio
             let fd = scan::open(parent, &name, path, OFlags::DIRECTORY, taker)?;
             scan::directory(fd, path, taker).map(|digest| Some(Node::Directory(digest)))
         }
+    }
+}
+
+/// What [`Store::import`] would give, without a store: everything is hashed, and nothing kept.
+///
+/// # Errors
+/// As [`Store::import`].
+pub fn measure(dir: BorrowedFd<'_>, path: &RelPath) -> Result<Option<Node>, StoreError> {
+    walk(dir, path, &Measure)
+}
+
+/// Hashes everything.
+struct Measure;
+
+impl Taker for Measure {
+    fn file(&self, mut file: File, _: &Stat, path: &RelPath) -> Result<Digest, StoreError> {
+        hash(&mut file).map_err(|e| StoreError::io("read", path.as_str(), e))
+    }
+
+    fn directory(&self, encoding: &[u8]) -> Result<Digest, StoreError> {
+        Ok(Digest::of(encoding))
+    }
+
+    fn other(&self, _: BorrowedFd<'_>, _: &CStr, _: &RelPath) -> Result<(), StoreError> {
+        Ok(())
     }
 }
 

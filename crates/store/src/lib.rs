@@ -60,7 +60,7 @@ mod verify;
 pub use blob::BlobWriter;
 pub use error::{ImportProblem, StoreError, TreeProblem};
 pub use gc::{Alone, Freed, Roots};
-pub use import::{Met, look};
+pub use import::{Met, look, measure};
 pub use layout::Store;
 pub use lease::Lease;
 pub use scratch::Scratch;

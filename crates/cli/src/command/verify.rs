@@ -2,18 +2,22 @@
 
 use std::path::PathBuf;
 
+use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use attest::verify::Outcome;
 use attest::{Class, Expectations};
+use ledger::Ledger;
 use model::statement::SLSA_PROVENANCE;
 use serde_json::json;
 
 use super::build::bundle_path;
+use crate::args::Globals;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::keys::public_keys;
 use crate::output::answer::Answer;
-use crate::output::safe::plain;
-use crate::session::{Session, read_bundle};
+use crate::output::safe::{block, plain};
+use crate::session::{LEDGER, environment, home, make_private_folder, now, read_bundle};
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -34,8 +38,12 @@ pub(crate) struct Args {
     r#type: String,
 }
 
-pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
-    let keys = session.public_keys(&args.keys)?;
+/// Needs no store and no ledger: whoever has an artifact, a bundle and a key can ask.
+pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Answer, Failure> {
+    let env = environment();
+    let home = home(globals.home.as_deref(), &env);
+    let password = env.get("SELFSAME_KEY_PASSWORD").cloned().unwrap_or_default();
+    let keys = public_keys(home.as_deref().ok(), &args.keys, password.as_bytes())?;
     let path = args.bundle.clone().unwrap_or_else(|| bundle_path(&args.artifact));
     let bundle = read_bundle(&path)?;
     let expect = Expectations {
@@ -43,8 +51,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         builder_id: args.builder_id.clone(),
         ..Expectations::default()
     };
-    let (digest, answer) =
-        session.engine(|cx| engine::verify::verify(cx, &args.artifact, bundle.as_deref(), &keys, &expect))?;
+    let (digest, answer) = engine::verify::verify(&args.artifact, bundle.as_deref(), &keys, &expect)?;
+    let recorded = home.and_then(|home| {
+        make_private_folder(&home)?;
+        let ledger = Ledger::open(&home.join(LEDGER))?;
+        Ok(engine::verify::record(&ledger, &digest, &answer, &keys, now())?)
+    });
     let mut text = String::new();
     for check in &answer.checks {
         let (word, color) = match check.outcome {
@@ -73,6 +85,13 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     };
     let word = if answer.ok { "accepted" } else { "REFUSED" };
     text.push_str(&format!("{word:>9}  {}  {digest}\n", plain(&args.artifact.display().to_string())));
-    let data = json!({ "artifact": args.artifact, "digest": digest, "bundle": path, "verification": answer });
+    if let Err(failure) = &recorded
+        && !globals.quiet
+        && !globals.json
+    {
+        eprintln!("note: not recorded: {}", block(&failure.sentence(), "      "));
+    }
+    let data = json!({ "artifact": args.artifact, "digest": digest, "bundle": path, "verification": answer,
+                       "recorded": recorded.is_ok() });
     Ok(Answer { exit, data, text })
 }

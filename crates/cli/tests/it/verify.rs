@@ -1,10 +1,11 @@
 //! Is this artifact what its bundle says? Yes, or every reason why not.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::home::{Home, flip, room};
+use crate::home::{Home, bare, flip, need, ran, room};
 use crate::project::{Project, recipe};
 
 fn built() -> (Home, Project) {
@@ -118,4 +119,61 @@ fn no_bundle_and_the_wrong_key_are_told_apart() {
     let kind = ["verify", "selfsame-out/out.tar", "--type", "https://example.org/another"];
     assert_eq!(home.json(project.path(), &kind).0, 21);
     assert_eq!(home.json(project.path(), &["verify", "nothing.tar"]).0, 1);
+}
+
+/// A disk with no byte free, one that may not be written, and no home at all: what only reads works, `gc` too.
+#[test]
+fn neither_room_nor_right_to_write_is_needed_to_ask() {
+    need(&["unshare", "mount"]);
+    let (home, project) = built();
+    let place = room();
+    let key = home.path().join("keys/selfsame.pub");
+    let script = r#"
+        place=$1 home=$2 key=$3 selfsame=$4
+        mount -t tmpfs -o size=2m tmpfs "$place"
+        mkdir "$place/home"
+        cp -r "$home/ledger.sqlite" "$home/keys" "$place/home"
+        "$selfsame" --home "$place/home" store stats >/dev/null
+        all() {
+            for verb in "store stats" "store verify" "log" "show out.tar" "verify selfsame-out/out.tar" \
+                "verify selfsame-out/out"; do
+                code=0; "$selfsame" --home "$place/home" $verb >"$home/said" 2>&1 || code=$?
+                echo "$1: $verb: $code"; [ $code = 0 ] || cat "$home/said"
+                case $verb in verify*) grep -q "not recorded" "$home/said" || echo "no note";; esac
+            done
+        }
+        head -c 300000 /dev/zero >"$home/blob"
+        blob=$(sha256sum <"$home/blob" | cut -c1-64)
+        mkdir -p "$place/home/store/blobs/$(echo "$blob" | cut -c1-2)"
+        cp "$home/blob" "$place/home/store/blobs/$(echo "$blob" | cut -c1-2)/$blob"
+        cat /dev/zero >"$place/ballast" 2>/dev/null || true
+        all full
+        code=0; "$selfsame" --home "$place/home" store gc >"$home/said" 2>&1 || code=$?
+        echo "full: gc: $code"; grep -q "blobs *1" "$home/said" || cat "$home/said"
+        mount -o remount,ro "$place"
+        all read-only
+        code=0; env -u HOME -u SELFSAME_HOME "$selfsame" verify selfsame-out/out.tar --key "$key" >"$home/said" 2>&1 || code=$?
+        echo "none: $code"; grep -q "not recorded" "$home/said" || echo "no note"
+    "#;
+    let mut command = bare(Path::new("unshare"), home.path(), project.path());
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
+    command.args([place.path(), home.path(), &key]).arg(env!("CARGO_BIN_EXE_selfsame"));
+    let said = ran(&mut command);
+    let asked = |disk: &str| {
+        [
+            "store stats",
+            "store verify",
+            "log",
+            "show out.tar",
+            "verify selfsame-out/out.tar",
+            "verify selfsame-out/out",
+        ]
+        .map(|verb| format!("{disk}: {verb}: 0\n"))
+        .concat()
+    };
+    assert_eq!(
+        said.out,
+        format!("{}full: gc: 0\n{}none: 0\n", asked("full"), asked("read-only")),
+        "{said:?}"
+    );
 }

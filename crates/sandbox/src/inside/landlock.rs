@@ -42,7 +42,7 @@ const SIGNALS: u64 = 1 << 1;
 
 /// Restricts this process; gives the version of Landlock, 0 where there is none that will do.
 pub(super) fn restrict(job: &Job) -> Answer<u32> {
-    let version = kernel::landlock_version();
+    let version = kernel::landlock_version().unwrap_or(0);
     if version < LEAST {
         return Ok(0);
     }

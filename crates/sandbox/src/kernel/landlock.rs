@@ -5,15 +5,15 @@
 use std::os::fd::RawFd;
 use std::ptr;
 
-use super::{Answer, descriptor, done};
+use super::{Answer, Errno, answer, descriptor, done};
 
-/// Version of the kernel's Landlock; 0 if it has none or it is not switched on.
-pub(crate) fn landlock_version() -> u32 {
-    const VERSION: u32 = 1; // LANDLOCK_CREATE_RULESET_VERSION
-    // SAFETY: no attributes are given, and none are asked for.
+/// The version of Landlock that the kernel has.
+pub(crate) fn landlock_version() -> Answer<u32> {
+    const VERSION: u64 = 1; // LANDLOCK_CREATE_RULESET_VERSION
+    // SAFETY: with this flag there are no attributes.
     let version =
-        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, ptr::null::<u64>(), 0_usize, VERSION) };
-    u32::try_from(version).unwrap_or(0)
+        answer(unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, ptr::null::<u64>(), 0, VERSION) })?;
+    u32::try_from(version).map_err(|_| Errno(libc::ERANGE))
 }
 
 /// New rules that handle `access` to files, and keep `scopes` to the own processes (Landlock 6).
