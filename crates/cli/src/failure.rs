@@ -40,6 +40,9 @@ pub(crate) struct Failure {
     refused: bool,
 }
 
+/// What stands between an error of the ledger and what would fix it.
+const FIX: &str = "\nfix: ";
+
 /// What became of a blob that was needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lost {
@@ -66,18 +69,13 @@ impl Lost {
 
 impl Failure {
     fn new(exit: Exit, title: impl Into<String>) -> Self {
-        let (causes, lines, help) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            exit,
-            title: title.into().into(),
-            causes,
-            lines,
-            help,
-            frame: None,
-            violations: Box::default(),
-            lost: None,
-            refused: false,
-        }
+        let mut title = title.into();
+        // The ledger's errors, which have nobody else to speak for them, bring their fix along.
+        let fix = title.find(FIX).map(|at| title.split_off(at));
+        let help = fix.iter().map(|fix| fix[FIX.len()..].to_owned()).collect();
+        let (title, causes, lines) = (title.into(), Vec::new(), Vec::new());
+        let violations = Box::default();
+        Self { exit, title, causes, lines, help, frame: None, violations, lost: None, refused: false }
     }
 
     /// A failure without a code of its own.
@@ -191,6 +189,7 @@ impl Failure {
             self.refused |= io.is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound) || no_answer(cause);
             let text = cause.to_string();
             let said = |t: &str| t.contains(&text);
+            let text = text.split(FIX).next().unwrap_or_default().to_owned();
             if !text.is_empty() && !said(&self.title) && !self.causes.iter().any(|cause| said(cause)) {
                 self.causes.push(text);
             }
@@ -260,6 +259,7 @@ impl Failure {
 fn no_answer(error: &(dyn Error + 'static)) -> bool {
     use inputs::HttpError;
     let http = match error.downcast_ref::<InputError>() {
+        Some(InputError::Git(git)) => return git.is_no_answer(),
         Some(InputError::Http(http)) => http,
         Some(InputError::Source { cause, .. }) => return no_answer(&**cause),
         _ => return false,
@@ -313,7 +313,9 @@ impl From<StoreError> for Failure {
 
 impl From<LedgerError> for Failure {
     fn from(error: LedgerError) -> Self {
-        Self::new(Exit::Failed, error.to_string()).because(&error)
+        let mut failure = Self::new(Exit::Failed, error.to_string()).because(&error);
+        failure.refused |= matches!(error, LedgerError::Full { .. } | LedgerError::Busy { .. });
+        failure
     }
 }
 
@@ -334,8 +336,13 @@ impl From<BuildError> for Failure {
         let title = error.to_string();
         match &error {
             BuildError::Step(failed) => {
-                let exit = if failed.denied { Exit::Violation } else { Exit::StepFailed };
+                let exit = match (failed.full, failed.denied) {
+                    (true, _) => Exit::Failed,
+                    (_, true) => Exit::Violation,
+                    _ => Exit::StepFailed,
+                };
                 let mut failure = Self::new(exit, title);
+                failure.refused = failed.full;
                 for violation in &failed.violations {
                     failure = failure.attempt(violation);
                 }
@@ -413,6 +420,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_fix_of_a_ledgers_error_is_help() {
+        let failure = Failure::from(LedgerError::Full { path: "/x".into() });
+        assert_eq!(failure.title, "no space left to write ledger /x");
+        assert_eq!(failure.help, ["free some space on that file system and run again"]);
+        assert!(failure.causes.is_empty() && failure.is_of_this_machine());
+    }
+
+    #[test]
     fn a_server_that_does_not_answer_says_nothing_about_what_it_has() {
         let url = || "https://example.org/x".to_owned();
         let status = |status| HttpError::Status { url: url(), status };
@@ -421,6 +436,13 @@ mod tests {
             assert_eq!(Failure::from(in_source).is_of_this_machine(), unknown);
         }
         assert!(Failure::from(InputError::from(status(503))).is_of_this_machine());
+        let git = |message: &str| {
+            let message = format!("fatal: unable to access 'https://example.org/x/': {message}");
+            Failure::from(InputError::from(inputs::GitError::Failed { command: "fetch".into(), message }))
+        };
+        assert!(git("Could not resolve host: example.org").is_of_this_machine());
+        assert!(git("The requested URL returned error: 503").is_of_this_machine());
+        assert!(!git("The requested URL returned error: 403").is_of_this_machine());
         let gone = InputError::from(HttpError::NotFound { url: url() });
         assert!(!Failure::from(gone).is_of_this_machine());
     }

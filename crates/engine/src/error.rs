@@ -122,6 +122,8 @@ pub struct FailedStep {
     pub denied: bool,
     /// What the log suggests.
     pub hints: Vec<String>,
+    /// Whether the disk was full when it failed: then this machine may be the cause, and not the step.
+    pub full: bool,
 }
 
 impl FailedStep {
@@ -129,12 +131,19 @@ impl FailedStep {
     pub(crate) fn sentence(&self) -> String {
         match self.exit {
             Exit::Code(0) => "attempted what its recipe does not declare".to_owned(),
+            exit if self.full => format!("failed on a full disk: {}", describe(exit)),
             exit => format!("failed: {}", describe(exit)),
         }
     }
 }
 
 impl BuildError {
+    /// True if a step failed on a full disk, which says nothing about the step.
+    #[must_use]
+    pub fn is_of_this_machine(&self) -> bool {
+        matches!(self, Self::Step(failed) if failed.full)
+    }
+
     /// True if the store lacks an input or has found one damaged: fetching, then building again, may help.
     #[must_use]
     pub fn inputs_are_missing(&self) -> bool {

@@ -49,13 +49,17 @@ pub(crate) fn execute(
     let place = Place { root: &root, work: &work, guard: &guard };
     let mut log = Log::new(cx, name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
-    let (log, tail) = log.finish()?;
     let (violations, denied) = judge(cx, step, &outcome.violations);
     if denied || outcome.exit != Exit::Code(0) {
-        let ended = failed::Ended { exit: outcome.exit, violations, denied, tail, log };
+        // Looked at while what it wrote is there; the log may need that room.
+        let full = outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);
+        let exit = outcome.exit;
         drop((outcome, scratch));
+        let (log, tail) = log.finish()?;
+        let ended = failed::Ended { exit, violations, denied, tail, log, full };
         return Err(failed::failed(cx, step, action, &place, ended, begun.elapsed()));
     }
+    let (log, _) = log.finish()?;
     search(cx, name, action, &outcome, log, &guard)?;
     let outputs = keep(cx, name, action, &outcome, log, &guard)?;
     let result = ActionResult { outputs, log };

@@ -25,6 +25,15 @@ pub(crate) struct Ended {
     pub(crate) denied: bool,
     pub(crate) tail: Tail,
     pub(crate) log: Digest,
+    pub(crate) full: bool,
+}
+
+/// A file system with less room is full: whatever a step writes next may fail.
+const ROOM: u64 = 1 << 20;
+
+/// Whether the disk that steps write to has no room left.
+pub(crate) fn disk_is_full(cx: &Context<'_>) -> bool {
+    cx.store.room().is_some_and(|room| room < ROOM)
 }
 
 /// What came of running a failed step again.
@@ -46,10 +55,16 @@ pub(crate) fn failed(
     ended: Ended,
     took: Duration,
 ) -> BuildError {
-    let Ended { exit, mut violations, mut denied, tail, log } = ended;
+    let Ended { exit, mut violations, mut denied, tail, log, full } = ended;
     let Tail { lines: last_lines, command } = tail;
     let mut hints = Vec::new();
-    if violations.is_empty() && matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
+    if full {
+        hints.push(format!(
+            "less than 1 MiB was free on the disk of `{}`: the step may have failed for that alone. Free some space, or \
+             remove what no release needs with `selfsame store gc`, and run again",
+            cx.store.dir().display()
+        ));
+    } else if violations.is_empty() && matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
         match explain(cx, step, action, place, took) {
             Err(BuildError::Cancelled) => return BuildError::Cancelled,
             // The failure is what counts; that it could not be explained is no other one.
@@ -67,7 +82,17 @@ pub(crate) fn failed(
         }
     }
     let step = step.name.clone();
-    BuildError::Step(Box::new(FailedStep { step, exit, command, last_lines, log, violations, denied, hints }))
+    BuildError::Step(Box::new(FailedStep {
+        step,
+        exit,
+        command,
+        last_lines,
+        log,
+        violations,
+        denied,
+        hints,
+        full,
+    }))
 }
 
 fn explain(

@@ -59,7 +59,7 @@ pub fn job(record: &BuildRecord) -> Result<Job, JobError> {
 ///
 /// # Errors
 /// If the store lacks an input ([`BuildError::inputs_are_missing`]: fetch it and call again), the host refuses the
-/// sandbox, or somebody stops it. A step that fails is no error: it is the verdict `not_built`. A selfsame whose
+/// sandbox, or somebody stops it. A step that fails is no error: it is the verdict `not_built`, on a full disk `unknown`. A selfsame whose
 /// canonical conditions are others than those of the first build cannot tell: `unknown`.
 pub fn rebuild(
     cx: &Context<'_>,
@@ -80,6 +80,9 @@ pub fn rebuild(
     let millis = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
     let built = match outcome {
         Ok(built) => built,
+        Err(error @ BuildError::Step(_)) if error.is_of_this_machine() => {
+            return Ok((without(record, Verdict::Unknown, error.to_string(), millis), None));
+        }
         Err(
             error @ (BuildError::Step(_)
             | BuildError::Output { .. }

@@ -71,7 +71,8 @@ pub(crate) fn run(
         if denied {
             let (step, exit) = (name.clone(), Exit::Code(0));
             let (command, last_lines, log, hints) = (None, Vec::new(), result.log, Vec::new());
-            let failed = FailedStep { step, exit, command, last_lines, log, violations, denied, hints };
+            let failed =
+                FailedStep { step, exit, command, last_lines, log, violations, denied, hints, full: false };
             return Err(BuildError::Step(Box::new(failed)));
         }
         let observation = cx.store.put(&json)?;

@@ -59,6 +59,37 @@ pub enum GitError {
     },
 }
 
+impl GitError {
+    /// True if a server did not say whether it has what was asked for. Git tells in words alone.
+    #[must_use]
+    pub fn is_no_answer(&self) -> bool {
+        const SIGNS: [&str; 21] = [
+            "Could not resolve host",
+            "Could not resolve proxy",
+            "name resolution",
+            "Name or service not known",
+            "Unable to look up",
+            "Failed to connect",
+            "Couldn't connect",
+            "unable to connect to",
+            "Connection refused",
+            "Connection reset",
+            "onnection timed out",
+            "Operation timed out",
+            "Network is unreachable",
+            "No route to host",
+            "Empty reply from server",
+            "RPC failed",
+            "early EOF",
+            "returned error: 5",
+            "returned error: 408",
+            "returned error: 429",
+            "GnuTLS recv error",
+        ];
+        matches!(self, Self::Failed { message, .. } if SIGNS.iter().any(|sign| message.contains(sign)))
+    }
+}
+
 /// `git` in a folder, with a quiet and closed environment: no prompt, no hook, no file system monitor, no remote helper,
 /// and none of the variables by which a calling git would point it elsewhere.
 pub(crate) fn command(env: &BTreeMap<String, String>, folder: &Path) -> Command {

@@ -38,6 +38,13 @@ pub(crate) struct TreeDir {
 }
 
 impl Store {
+    /// How many bytes may still be written to the store's file system by who is not privileged. `None` if it does not tell.
+    #[must_use]
+    pub fn room(&self) -> Option<u64> {
+        let stat = rustix::fs::statvfs(self.dir()).ok()?;
+        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
     /// Counts everything; looks at each file, but reads none.
     ///
     /// # Errors

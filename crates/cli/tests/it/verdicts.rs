@@ -1,10 +1,11 @@
 //! Rebuilding: the verdicts that are not `reproduced`, and a rebuild that has a bundle and nothing else.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::home::{Home, open_up, room};
+use crate::home::{Home, bare, need, open_up, ran, room};
 use crate::project::{EPOCH, Project, git, one_step, recipe};
 
 #[test]
@@ -203,4 +204,51 @@ pub(crate) fn forget_trees_on_disk(home: &Home) {
             }
         }
     }
+}
+
+/// A disk that fills up under a step is a fault of this machine: no `step_failed`, no `not_built`.
+#[test]
+fn a_step_on_a_full_disk_says_nothing_about_the_build() {
+    need(&["unshare", "mount"]);
+    let home = Home::shared();
+    // Needs 30 MB, and says nothing of its own if it does not get them.
+    let text = one_step(&["mkdir out", "head -c 30000000 /dev/zero >big 2>/dev/null", "rm big"]);
+    let project = Project::new(&text, &[]);
+    home.ok(project.path(), &["build"]);
+    let place = room();
+    // Everything but the store's room for scratch lies elsewhere.
+    let script = r#"
+        place=$1 home=$2 selfsame=$3
+        mount -t tmpfs -o size=1g tmpfs "$place"
+        mkdir "$place/store"
+        cp -r "$home/store/blobs" "$home/store/memos" "$home/store/VERSION" "$place/store"
+        cp -r "$home/keys" "$home/ledger.sqlite" "$place"
+        "$selfsame" --home "$place" build --fresh >/dev/null
+        free=$(df --output=avail -k "$place" | tail -n 1)
+        head -c "$(($free - 20000))K" /dev/zero >"$place/ballast"
+        code=0; "$selfsame" --home "$place" build --fresh 2>&1 >/dev/null || code=$?
+        echo "build $code"
+        code=0; "$selfsame" --home "$place" rebuild selfsame-out/out.tar.sigstore.json || code=$?
+        echo "rebuild $code"
+    "#;
+    let mut command = bare(Path::new("unshare"), home.path(), project.path());
+    command.args(["--user", "--map-root-user", "--mount", "sh", "-ec", script, "sh"]);
+    command.args([place.path(), home.path()]).arg(env!("CARGO_BIN_EXE_selfsame"));
+    let said = ran(&mut command);
+    let told = ["failed on a full disk", "`selfsame store gc`", "build 1\n", "unknown", "rebuild 1\n"];
+    assert!(told.iter().all(|t| said.out.contains(t)), "{said:?}");
+}
+
+#[test]
+fn a_repository_that_cannot_be_reached_says_nothing_about_the_build() {
+    let home = Home::own();
+    let project = Project::new(&one_step(&["mkdir out", "cp text out"]), &[("text", "far\n")]);
+    // Nobody listens there.
+    project.git(&["remote", "add", "origin", "http://127.0.0.1:9/x.git"]);
+    let built = home.ok(project.path(), &["build"]);
+    let tree = source_tree(&home, &project, &built);
+    fs::remove_file(home.blob(&tree)).unwrap();
+    forget_trees_on_disk(&home);
+    let (code, result) = home.json(project.path(), &["rebuild", "selfsame-out/out.tar.sigstore.json"]);
+    assert_eq!((code, &result["verdict"]), (1, &Value::from("unknown")), "{result:#}");
 }
