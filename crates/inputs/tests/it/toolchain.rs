@@ -328,3 +328,131 @@ fn a_snapshot_is_read_from_its_own_mirror_whatever_its_age() {
     let error = site.world.with(|cx| inputs::lock(cx, &recipe(asked, []), None)).unwrap_err();
     assert!(error.to_string().contains("snapshot-mirror"), "{error}");
 }
+
+#[test]
+fn a_mirror_that_does_not_answer_is_passed_over() {
+    let site = site();
+    let lock = site.lock(&["cc"]).unwrap();
+    let mut host = inputs::Host::empty();
+    host.retry = vec![std::time::Duration::ZERO; 2];
+    // Nobody listens at the first.
+    host.apt = ["http://127.0.0.1:9", site.server.base.as_str()]
+        .map(|uri| inputs::AptSource {
+            uri: uri.to_owned(),
+            suite: lock.toolchain.suite.clone(),
+            components: lock.toolchain.components.clone(),
+            signed_by: None,
+        })
+        .to_vec();
+    let world = World::on(host);
+    world.with(|cx| inputs::fetch(cx, &lock, None)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert!(inputs::need(&lock, &world.store).is_empty());
+}
+
+/// A key of 2020 with a subkey that signs; what is said of either can be said anew, with a life of so many seconds.
+mod life {
+    use pgp::composed::{KeyType, SecretKeyParamsBuilder, SignedSecretKey, SubkeyParamsBuilder};
+    use pgp::packet::{Signature, SignatureConfig, Subpacket, SubpacketData};
+    use pgp::types::{Duration, Password, Tag, Timestamp};
+
+    pub(super) fn key() -> SignedSecretKey {
+        let sub = SubkeyParamsBuilder::default()
+            .key_type(KeyType::Ed25519Legacy)
+            .can_sign(true)
+            .created_at(Timestamp::from_secs(1_600_000_000))
+            .build()
+            .unwrap();
+        let params = SecretKeyParamsBuilder::default()
+            .key_type(KeyType::Ed25519Legacy)
+            .can_sign(true)
+            .can_certify(true)
+            .created_at(Timestamp::from_secs(1_600_000_000))
+            .primary_user_id("Tiny Archive <tiny@example.org>".into())
+            .subkey(sub)
+            .build()
+            .unwrap();
+        params.generate(rand::thread_rng()).unwrap()
+    }
+
+    fn again(key: &SignedSecretKey, old: &Signature, seconds: u32) -> SignatureConfig {
+        let typ = old.typ().unwrap();
+        let mut new = SignatureConfig::from_key(rand::thread_rng(), &key.primary_key, typ).unwrap();
+        new.hashed_subpackets = old.config().unwrap().hashed_subpackets.clone();
+        let life = SubpacketData::KeyExpirationTime(Duration::from_secs(seconds));
+        new.hashed_subpackets.push(Subpacket::regular(life).unwrap());
+        new
+    }
+
+    pub(super) fn of_subkey(key: &mut SignedSecretKey, seconds: u32) {
+        let sub = &key.secret_subkeys[0];
+        let config = again(key, &sub.signatures[0], seconds);
+        let (primary, public) = (&key.primary_key, key.primary_key.public_key());
+        let new =
+            config.sign_subkey_binding(primary, public, &Password::empty(), sub.key.public_key()).unwrap();
+        key.secret_subkeys[0].signatures = vec![new];
+    }
+
+    pub(super) fn forged(key: &SignedSecretKey, by: &SignedSecretKey) -> Signature {
+        let user = &key.details.users[0];
+        let config = again(key, &user.signatures[0], 0);
+        let config = SignatureConfig {
+            hashed_subpackets: config
+                .hashed_subpackets
+                .into_iter()
+                .filter(|s| !matches!(s.data, SubpacketData::KeyExpirationTime(d) if d.as_secs() > 0))
+                .collect(),
+            ..config
+        };
+        let public = key.primary_key.public_key();
+        config.sign_certification(&by.primary_key, public, &Password::empty(), Tag::UserId, &user.id).unwrap()
+    }
+
+    pub(super) fn of_primary(key: &mut SignedSecretKey, seconds: u32) {
+        let user = &key.details.users[0];
+        let config = again(key, &user.signatures[0], seconds);
+        let (primary, public) = (&key.primary_key, key.primary_key.public_key());
+        let new =
+            config.sign_certification(primary, public, &Password::empty(), Tag::UserId, &user.id).unwrap();
+        key.details.users[0].signatures = vec![new];
+    }
+}
+
+#[test]
+fn a_key_or_subkey_that_had_expired_does_not_count() {
+    let site = site();
+    let keyring = site.world.recipe_dir().join("keyring.gpg");
+    let text = std::fs::read_to_string(site.archive.release()).unwrap();
+    let signed_text =
+        text.split("\n\n").nth(1).unwrap().split("-----BEGIN PGP SIGNATURE").next().unwrap().to_owned();
+    let publish = |key: &pgp::composed::SignedSecretKey, by_subkey: bool| {
+        use pgp::composed::CleartextSignedMessage;
+        use pgp::types::Password;
+        let rng = rand::thread_rng();
+        let message = if by_subkey {
+            CleartextSignedMessage::sign(rng, &signed_text, &key.secret_subkeys[0].key, &Password::empty())
+        } else {
+            CleartextSignedMessage::sign(rng, &signed_text, &key.primary_key, &Password::empty())
+        };
+        let armoured = message.unwrap().to_armored_string(pgp::composed::ArmorOptions::default()).unwrap();
+        std::fs::write(site.archive.release(), armoured).unwrap();
+        write_key(key, &keyring);
+    };
+    let mut key = life::key();
+    for by_subkey in [false, true] {
+        publish(&key, by_subkey);
+        site.lock(&["cc"]).unwrap_or_else(|e| panic!("{by_subkey}: {}", chain(&e)));
+    }
+    life::of_subkey(&mut key, 86400);
+    publish(&key, true);
+    assert!(site.refused(&["cc"]).contains("the subkey had expired when it signed"));
+    publish(&key, false);
+    assert!(site.lock(&["cc"]).is_ok());
+    life::of_primary(&mut key, 86400);
+    publish(&key, false);
+    assert!(site.refused(&["cc"]).contains("the key had expired when it signed"));
+    // A later word in the key's name, of one who does not have the key, that it lives for ever.
+    let forged = life::forged(&key, &life::key());
+    key.details.users[0].signatures.push(forged);
+    publish(&key, false);
+    assert!(site.refused(&["cc"]).contains("the key had expired when it signed"));
+}

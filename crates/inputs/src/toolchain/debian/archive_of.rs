@@ -123,7 +123,7 @@ impl Archive {
         expected: &Digest,
         progress: &dyn Fn(u64),
     ) -> Result<(), InputError> {
-        let mut wrong = None;
+        let (mut wrong, mut silent) = (None, None);
         for base in &self.bases {
             for path in paths {
                 let url = http::join(base, path);
@@ -144,9 +144,17 @@ impl Archive {
                         });
                     }
                     Err(HttpError::NotFound { .. }) => {}
+                    // The next mirror may answer.
+                    Err(error @ (HttpError::Transport { .. } | HttpError::Status { .. })) => {
+                        silent.get_or_insert(error);
+                        break;
+                    }
                     Err(error) => return Err(error.into()),
                 }
             }
+        }
+        if let (None, Some(error)) = (&wrong, silent) {
+            return Err(error.into());
         }
         Err(wrong
             .unwrap_or_else(|| DebianError::Gone {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use model::{Digest, RelPath};
 use pgp::composed::{CleartextSignedMessage, Deserializable, SignedPublicKey, SignedPublicSubKey};
 use pgp::packet::{Signature, SignatureType};
-use pgp::types::KeyDetails;
+use pgp::types::{KeyDetails, Tag};
 
 use super::DebianError;
 use crate::HostError;
@@ -163,11 +163,11 @@ fn signer(keyring: &Keyring, signature: &Signature, signed: &[u8]) -> Result<Str
         let fingerprint = format!("{:X}", key.fingerprint());
         let here =
             |f: String| known.contains(&f) || (known.is_empty() && ids.iter().any(|id| f.ends_with(id)));
-        let holds = signature.verify(&key.primary_key, signed).is_ok()
-            || key
-                .public_subkeys
-                .iter()
-                .any(|sub| signature.verify(&sub.key, signed).is_ok() && may_sign(key, sub));
+        let sub = key
+            .public_subkeys
+            .iter()
+            .find(|sub| signature.verify(&sub.key, signed).is_ok() && may_sign(key, sub));
+        let holds = sub.is_some() || signature.verify(&key.primary_key, signed).is_ok();
         seen |= here(fingerprint.clone())
             || key.public_subkeys.iter().any(|sub| here(format!("{:X}", sub.key.fingerprint())));
         if !holds {
@@ -176,7 +176,7 @@ fn signer(keyring: &Keyring, signature: &Signature, signed: &[u8]) -> Result<Str
         if !key.details.revocation_signatures.is_empty() {
             return Err(format!("{issuer}: the key is revoked"));
         }
-        if let Some(reason) = expired(key, signature) {
+        if let Some(reason) = expired(key, sub, signature) {
             return Err(format!("{issuer}: {reason}"));
         }
         return Ok(fingerprint);
@@ -192,26 +192,37 @@ fn may_sign(key: &SignedPublicKey, sub: &SignedPublicSubKey) -> bool {
     !revoked && signs && sub.verify_bindings(&key.primary_key).is_ok()
 }
 
-/// Whether the key had expired when it signed. A key may expire later: a snapshot stays as good as it was.
-fn expired(key: &SignedPublicKey, signature: &Signature) -> Option<String> {
+/// Whether the key, or its subkey that signed, had expired when it signed. Either may expire later: a snapshot stays as
+/// good as it was.
+fn expired(key: &SignedPublicKey, sub: Option<&SignedPublicSubKey>, signature: &Signature) -> Option<String> {
     let Some(made) = signature.created().map(SystemTime::from) else {
         return Some("the signature has no time".to_owned());
     };
-    let born = SystemTime::from(key.primary_key.created_at());
-    let own = key.details.direct_signatures.iter();
-    let certified = key.details.users.iter().flat_map(|u| &u.signatures);
     // The newest self-signature that verifies speaks for the key.
-    let latest = own
-        .chain(certified)
-        .filter(|s| s.issuer_key_id().iter().any(|id| **id == key.primary_key.legacy_key_id()))
-        .max_by_key(|s| s.created().map(SystemTime::from));
-    let life =
-        latest.and_then(Signature::key_expiration_time).map(|d| Duration::from_secs(u64::from(d.as_secs())));
+    let primary = &key.primary_key;
+    let own = key.details.direct_signatures.iter().filter(|s| s.verify_key(primary).is_ok());
+    let certified = key.details.users.iter().flat_map(|user| {
+        let holds = |s: &&Signature| s.verify_certification(primary, Tag::UserId, &user.id).is_ok();
+        user.signatures.iter().filter(holds)
+    });
+    let ended = |born: SystemTime, said: Option<&Signature>| {
+        let life = said.and_then(Signature::key_expiration_time);
+        let life = life.map(|d| Duration::from_secs(u64::from(d.as_secs()))).filter(|l| !l.is_zero());
+        life.and_then(|life| born.checked_add(life)).is_some_and(|end| made > end)
+    };
+    let newest = |s: &&Signature| s.created().map(SystemTime::from);
+    let born = SystemTime::from(primary.created_at());
     if made < born {
         return Some("the signature is older than its key".to_owned());
     }
-    let end = life.filter(|l| !l.is_zero()).and_then(|l| born.checked_add(l))?;
-    (made > end).then(|| "the key had expired when it signed".to_owned())
+    if ended(born, own.chain(certified).max_by_key(newest)) {
+        return Some("the key had expired when it signed".to_owned());
+    }
+    let sub = sub?;
+    let bindings = sub.signatures.iter().filter(|s| s.typ() == Some(SignatureType::SubkeyBinding));
+    let binding = bindings.filter(|s| s.verify_subkey_binding(primary, &sub.key).is_ok()).max_by_key(newest);
+    ended(SystemTime::from(sub.key.created_at()), binding)
+        .then(|| "the subkey had expired when it signed".to_owned())
 }
 
 /// `Sat, 09 Aug 2025 09:24:54 UTC`.
