@@ -422,7 +422,7 @@ mod tests {
     #[test]
     fn the_fix_of_a_ledgers_error_is_help() {
         let failure = Failure::from(LedgerError::Full { path: "/x".into() });
-        assert_eq!(failure.title, "no space left to write ledger /x");
+        assert_eq!(&*failure.title, "no space left to write ledger /x");
         assert_eq!(failure.help, ["free some space on that file system and run again"]);
         assert!(failure.causes.is_empty() && failure.is_of_this_machine());
     }

@@ -8,7 +8,7 @@ use model::Event;
 use model::recipe::{self, Recipe};
 
 use crate::failure::Failure;
-use crate::session::{Session, read_text};
+use crate::session::{Session, read_source};
 
 /// A recipe on disk.
 pub(crate) struct Project {
@@ -31,7 +31,7 @@ impl Project {
             let title = format!("there is no recipe `{}`", path.display());
             return Err(Failure::invalid(title).help("run `selfsame init` to write a first one"));
         }
-        let text = read_text(&path)?;
+        let text = read_source(&path)?;
         let recipe = recipe::parse(&path.display().to_string(), &text)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = parent.canonicalize().map_err(|e| Failure::io("open", parent, e))?;
@@ -50,7 +50,7 @@ impl Project {
             let title = format!("there is no lock `{}`", path.display());
             return Err(Failure::stale(title).help("run `selfsame lock` and commit the file"));
         }
-        read_text(&path)
+        read_source(&path)
     }
 
     /// Brings what the store has lost of a job's inputs: from their locators, and from the work tree.

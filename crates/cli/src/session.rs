@@ -161,12 +161,31 @@ impl Session {
 /// No recipe, lock or key file is larger.
 const MAX_TEXT: u64 = 64 << 20;
 
+/// Reads a recipe or lock, which must be UTF-8.
+pub(crate) fn read_source(path: &Path) -> Result<String, Failure> {
+    String::from_utf8(read_bytes(path)?).map_err(|error| {
+        let (at, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+        let before = String::from_utf8_lossy(&bytes[..at]);
+        let (line, column) =
+            (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+        Failure::invalid(format!("`{}` is not UTF-8", path.display()))
+            .line(format!("--> {}:{line}:{column}", path.display()))
+            .line(format!("expected UTF-8, found the byte 0x{:02x}", bytes[at]))
+            .help("write the file anew as UTF-8")
+    })
+}
+
 /// Reads a text file; never all of a device that has no end, which a link in a recipe's place may point to.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    let text = String::from_utf8(read_bytes(path)?);
+    text.map_err(|e| Failure::io("read", path, std::io::Error::new(std::io::ErrorKind::InvalidData, e)))
+}
+
+fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
     let read = || {
-        let mut text = String::new();
-        File::open(path)?.take(MAX_TEXT + 1).read_to_string(&mut text)?;
+        let mut text = Vec::new();
+        File::open(path)?.take(MAX_TEXT + 1).read_to_end(&mut text)?;
         if text.len() as u64 > MAX_TEXT {
             return Err(std::io::Error::other(format!("it has more than {MAX_TEXT} bytes")));
         }

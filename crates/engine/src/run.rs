@@ -109,7 +109,11 @@ pub(crate) fn run(
             format!("changed: {}", names.join(", "))
         }
     };
-    let ending = if done.is_ok() { Ending::Done } else { Ending::Failed };
+    let ending = match &done {
+        Ok(_) => Ending::Done,
+        Err(BuildError::Cancelled) => Ending::Stopped,
+        Err(_) => Ending::Failed,
+    };
     finished(cx, "build", name, ending, detail, millis(begin));
     let execute::Executed { result, observation, trace } = done?;
     let run = StepRun {

@@ -94,6 +94,8 @@ pub enum Outcome {
     Cached,
     /// Failed.
     Failed,
+    /// Somebody stopped it before its end.
+    Stopped,
 }
 
 /// Receives events. Called from many threads; must not block for long.

@@ -92,6 +92,11 @@ fn verify(session: &Session) -> Result<Answer, Failure> {
             "{red}  damaged{red:#} {}\n",
             plain(&format!("{}: {}", damage.path.display(), damage.why))
         ));
+        let now = damage.moved_to.as_ref().map_or_else(
+            || "removed: it is made again when it is needed".to_owned(),
+            |place| format!("now {}, until `selfsame store gc`", session.store.dir().join(place).display()),
+        );
+        text.push_str(&format!("          {}\n", plain(&now)));
     }
     let exit = if report.is_clean() { Exit::Ok } else { Exit::Failed };
     Ok(Answer { exit, data: json!(report), text })

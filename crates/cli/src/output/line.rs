@@ -91,6 +91,7 @@ pub(crate) fn text(event: &Event) -> Option<String> {
                 Outcome::Done => (color(AnsiColor::Green), *stage),
                 Outcome::Cached => (color(AnsiColor::Cyan), "cached"),
                 Outcome::Failed => (color(AnsiColor::Red), "failed"),
+                Outcome::Stopped => (color(AnsiColor::Yellow), "stopped"),
             };
             let time = if *outcome == Outcome::Cached { String::new() } else { duration(*millis) };
             let mut line = format!("{style}{word:>12}{style:#} {}", plain(name));

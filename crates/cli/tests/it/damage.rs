@@ -124,6 +124,10 @@ fn a_packed_artifact_and_a_bundle_and_an_sbom() {
         home.ok(project.path(), &["build"]);
         home.assert_clean();
     }
+    flip(&home.blob(good["steps"][0]["log"].as_str().unwrap()));
+    let said = home.run(project.path(), &["store", "verify"]).out;
+    let place = said.split("now ").nth(1).and_then(|t| t.split(", until").next()).unwrap_or_default();
+    assert!(fs::metadata(place).is_ok_and(|m| m.is_file()), "where it is now: {said}");
     let bundle = fs::read_to_string(project.file("selfsame-out/out.tar.sigstore.json")).unwrap();
     serde_json::from_str::<Value>(&bundle).unwrap();
 }

@@ -166,6 +166,8 @@ fn ctrl_c_ends_a_step_at_once_and_all_of_it() {
         events.read_to_string(&mut rest).unwrap();
         let status = child.wait().unwrap();
         assert_eq!(status.code(), Some(code), "{rest}");
+        let told = (rest.contains(r#""outcome":"stopped""#), rest.contains(r#""outcome":"failed""#));
+        assert_eq!(told, (true, false), "{rest}");
         assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
         assert_eq!(sleepers(&mark), 0, "nothing of the step lives on");
     }

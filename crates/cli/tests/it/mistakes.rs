@@ -29,6 +29,19 @@ fn an_unknown_key_is_shown_in_the_text() {
 }
 
 #[test]
+fn a_recipe_that_is_no_text_is_shown_with_its_place() {
+    let home = Home::empty();
+    let folder = room();
+    let mut text = one_step(&["true"]).into_bytes();
+    let at = text.windows(5).position(|w| w == b"small").unwrap();
+    text[at + 2] = 0xff;
+    fs::write(folder.path().join("selfsame.toml"), text).unwrap();
+    let ran = home.run(folder.path(), &["build"]);
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.err.contains("selfsame.toml:2:11") && ran.err.contains("0xff"), "{ran:?}");
+}
+
+#[test]
 fn several_mistakes_are_told_at_once() {
     let text = recipe(
         r#"[[step]]
