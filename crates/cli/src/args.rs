@@ -43,6 +43,16 @@ pub(crate) enum Progress {
     None,
 }
 
+/// How well steps are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Sandbox {
+    /// All of the sandbox, or no build
+    #[default]
+    Sealed,
+    /// Without a network namespace, /proc or overlays where this host refuses them; never for a release
+    Degraded,
+}
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Color {

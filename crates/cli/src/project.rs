@@ -20,6 +20,8 @@ pub(crate) struct Project {
     pub(crate) text: String,
     /// What it means.
     pub(crate) recipe: Recipe,
+    /// Whether its steps may run less sealed on this host.
+    pub(crate) degraded: bool,
 }
 
 impl Project {
@@ -35,7 +37,7 @@ impl Project {
         let recipe = recipe::parse(&path.display().to_string(), &text)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = parent.canonicalize().map_err(|e| Failure::io("open", parent, e))?;
-        Ok(Self { path, dir, text, recipe })
+        Ok(Self { path, dir, text, recipe, degraded: false })
     }
 
     /// Where its lock belongs.
@@ -57,7 +59,11 @@ impl Project {
     ///
     /// Whether this host can build at all is asked first: better told before a long download than after.
     pub(crate) fn bring(&self, session: &Session, job: &Job, offline: bool) -> Result<(), Failure> {
-        sandbox::probe()?;
+        if self.degraded {
+            sandbox::lacking(session.store.dir())?;
+        } else {
+            sandbox::probe()?;
+        }
         for source in self.recipe.sources.values() {
             if let recipe::Source::Worktree { path } = source {
                 session.inputs(&self.dir, |cx| inputs::bring_worktree(cx, path))?;

@@ -91,6 +91,7 @@ impl Session {
             clock: &now,
             jobs,
             secrets: &NO_SECRETS,
+            degraded: false,
             trace: false,
         })
     }

@@ -56,7 +56,7 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     let results = sweep::beside(cx.jobs, |sweeper| {
         graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
             let step = job.recipe.step(name).expect("tasks are steps of the recipe");
-            let action = plan::action(cx.store, job, step, &conditions, done)?;
+            let action = plan::action(cx.store, job, step, &conditions, done, cx.degraded)?;
             let (result, run) = run::run(cx, sweeper, step, &action, known, fresh)?;
             runs.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), run);
             Ok::<ActionResult, BuildError>(result)
@@ -87,7 +87,7 @@ pub(crate) fn secrets_are_given(
     let mut known = plan::Results::new();
     for step in steps() {
         if !fresh && step.needs().all(|need| known.contains_key(need)) {
-            let action = plan::action(cx.store, job, step, conditions, &known)?;
+            let action = plan::action(cx.store, job, step, conditions, &known, cx.degraded)?;
             if let Some(result) = run::known(cx, &action.encode().digest)? {
                 known.insert(step.name.clone(), result.result);
                 continue;

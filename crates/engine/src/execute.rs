@@ -16,7 +16,7 @@ use crate::observation::{OBSERVATIONS, Observation};
 use crate::sealed::{Place, in_sandbox};
 use crate::secrets::Guard;
 use crate::sweep::Sweeper;
-use crate::tell::judge;
+use crate::tell::{judge, less_sealed};
 use crate::{BuildError, Context, failed};
 
 /// Modification time of every file of a toolchain: a constant, so that one tree on disk serves all builds.
@@ -49,6 +49,7 @@ pub(crate) fn execute(
     let place = Place { root: &root, work: &work, guard: &guard };
     let mut log = Log::new(cx, name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
+    less_sealed(cx, name, &outcome.achieved);
     let (violations, denied) = judge(cx, step, &outcome.violations);
     if denied || outcome.exit != Exit::Code(0) {
         // Looked at while what it wrote is there; the log may need that room.

@@ -64,6 +64,8 @@ pub struct Context<'a> {
     pub jobs: usize,
     /// What the steps may read and nobody may see.
     pub secrets: &'a secrets::Secrets,
+    /// Whether steps may run less sealed, where this host refuses a layer of the sandbox.
+    pub degraded: bool,
     /// Whether every look at a file is heard and kept; what was built without is then run again.
     pub trace: bool,
 }

@@ -13,7 +13,7 @@ use crate::{BuildError, Job};
 /// Results of the steps that are done, by name.
 pub type Results = BTreeMap<String, ActionResult>;
 
-/// Resolves `step`: every step it needs is in `done`.
+/// Resolves `step`: every step it needs is in `done`. Its sandbox may be `degraded`.
 ///
 /// # Errors
 /// If a reference points at nothing, or inputs do not fit together.
@@ -23,6 +23,7 @@ pub fn action(
     step: &Step,
     conditions: &Conditions,
     done: &Results,
+    degraded: bool,
 ) -> Result<Action, BuildError> {
     let mut parts: Vec<(RelPath, Node)> = Vec::new();
     for (place, reference) in &step.inputs {
@@ -44,6 +45,7 @@ pub fn action(
         timeout: step.timeout,
         memory: step.memory,
         secrets: step.secrets.clone(),
+        degraded,
         isa: isa(&job.lock.toolchain.arch).to_owned(),
     })
 }

@@ -39,6 +39,7 @@ pub(crate) fn in_sandbox(
         timeout: Some(action.timeout),
         memory: action.memory,
         trace,
+        degraded: action.degraded,
         io: Io::Log { sink },
         cancel: cx.cancel,
     })

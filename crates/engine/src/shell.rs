@@ -43,11 +43,11 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         .map(|s| graph::Task { name: s.name.clone(), needs: s.needs().map(str::to_owned).collect() });
     let done: Results = sweep::beside(cx.jobs, |sweeper| {
         graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
-            let action = plan::action(cx.store, job, before[name], &conditions, done)?;
+            let action = plan::action(cx.store, job, before[name], &conditions, done, cx.degraded)?;
             run::run(cx, sweeper, before[name], &action, None, false).map(|(result, _)| result)
         })
     })?;
-    let mut action = plan::action(cx.store, job, step, &conditions, &done)?;
+    let mut action = plan::action(cx.store, job, step, &conditions, &done, cx.degraded)?;
     action.env.insert("PS1".into(), format!("{}:$PWD$ ", step.name));
     let root = cx.store.materialise(&action.toolchain, EARLIEST)?;
     let work = cx.store.materialise_writable(&action.work, conditions.source_date_epoch)?;
@@ -64,6 +64,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         timeout: None,
         memory: action.memory,
         trace: false,
+        degraded: cx.degraded,
         io: Io::Terminal,
         cancel: cx.cancel,
     })

@@ -40,3 +40,15 @@ pub(crate) fn finished(
 pub(crate) fn millis(since: Instant) -> u64 {
     u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
 }
+
+/// Warns of a step that ran without a layer of its sandbox.
+pub(crate) fn less_sealed(cx: &Context<'_>, step: &str, achieved: &sandbox::Achieved) {
+    if let Some(layers) = achieved.degraded.as_ref().filter(|layers| !layers.is_empty()) {
+        let text =
+            format!("step `{step}` ran LESS SEALED than a build should: without {}", layers.join(", "));
+        let advice = Some(
+            "provenance says so: do not release this. `selfsame doctor` says what would fix it".to_owned(),
+        );
+        (cx.events)(Event::Warning { text, advice });
+    }
+}

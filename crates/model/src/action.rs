@@ -7,7 +7,7 @@
 //! | declared outputs | `Command.output_paths`, sorted |
 //! | toolchain tree | `toolchain` in the input root |
 //! | inputs of the step | `work` in the input root, the `Command.working_directory` |
-//! | conditions and limits that are not environment, names of secrets | `conditions.json` in the input root |
+//! | conditions and limits that are not environment, names of secrets, a sandbox that may be degraded | `conditions.json` in the input root |
 //! | time limit | `Action.timeout` |
 //! | platform | `Action.platform`: `OSFamily`, `ISA` |
 //! | version of these rules | `Action.salt` |
@@ -48,6 +48,8 @@ pub struct Action {
     pub memory: Option<u64>,
     /// Names of the secrets that it can read, sorted.
     pub secrets: Vec<String>,
+    /// Whether it may run less sealed, where the host refuses a layer of the sandbox.
+    pub degraded: bool,
     /// Instruction set, as `uname -m` says it: `x86_64`, `aarch64`.
     pub isa: String,
 }
@@ -139,6 +141,9 @@ impl Action {
         if !self.secrets.is_empty() {
             world["secrets"] = serde_json::json!(self.secrets);
         }
+        if self.degraded {
+            world["sandbox"] = "degraded".into();
+        }
         world.to_string()
     }
 
@@ -156,6 +161,9 @@ impl Action {
         parts.insert("platform".to_owned(), self.isa.clone());
         if !self.secrets.is_empty() {
             parts.insert("secrets".to_owned(), self.secrets.join(" "));
+        }
+        if self.degraded {
+            parts.insert("sandbox".to_owned(), "degraded".to_owned());
         }
         parts.insert("rules".to_owned(), RULES.to_owned());
         for (name, value) in &self.env {

@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             timeout: None,
             memory: None,
             trace: false,
+            degraded: false,
             io: Io::Log { sink: &mut |_| {} },
             cancel,
         })

@@ -26,6 +26,29 @@ pub struct Achieved {
     /// Version of Landlock that says once more where the command may write; 0 where the kernel has none that will do
     /// (3 or later).
     pub landlock: u32,
+    /// Which layers were not there, if less than all of them was asked for ([`crate::Spec::degraded`]). What was
+    /// asked for sealed has none of this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Vec<String>>,
+}
+
+/// Layers of a sandbox that a host refuses and that a degraded one does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lacks {
+    /// The command stays in the caller's network namespace, and may make no socket at all.
+    pub(crate) network: bool,
+    /// `/proc` is empty. Nothing in there can be read, and memory is not watched.
+    pub(crate) proc: bool,
+    /// The build directory is a copy of the inputs, and files are laid into `/etc` one by one.
+    pub(crate) overlay: bool,
+}
+
+impl Lacks {
+    /// Their words, as in [`crate::survey`].
+    pub(crate) fn words(self) -> Vec<String> {
+        let all = [(self.network, "network-namespace"), (self.proc, "proc"), (self.overlay, "overlay")];
+        all.into_iter().filter(|(lacks, _)| *lacks).map(|(_, word)| word.to_owned()).collect()
+    }
 }
 
 /// Who set the sandbox up. What is seen inside is the same.

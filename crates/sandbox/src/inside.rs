@@ -58,9 +58,11 @@ fn setup(job: &Job) -> Result<i32, Failure> {
         Message::Root.send(socket, Some(root)).at(Stage::Supervise)?;
         kernel::close(root);
     }
-    let names = kernel::name_socket().at(Stage::Names)?;
-    Message::Names.send(socket, Some(names)).at(Stage::Supervise)?;
-    kernel::close(names);
+    if !job.lacks.network {
+        let names = kernel::name_socket().at(Stage::Names)?;
+        Message::Names.send(socket, Some(names)).at(Stage::Supervise)?;
+        kernel::close(names);
+    }
     kernel::drop_capabilities().at(Stage::Privileges)?;
     kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;
     let ready = Message::Ready { cpus: cpus as u64, hidepid, keyring, nested_refused };
@@ -93,8 +95,8 @@ fn count_from(last: u32) -> Result<(), Failure> {
 pub(crate) fn probe(job: &Job) -> ! {
     let result = become_builder(job)
         .and_then(|()| tie_to_caller(job))
-        .and_then(|()| network::create())
-        .and_then(|()| root::probe());
+        .and_then(|()| if job.lacks.network { Ok(()) } else { network::create() })
+        .and_then(|()| root::probe(job));
     let message = match result {
         Ok(hidepid) => Message::Ready { cpus: 0, hidepid, keyring: false, nested_refused: false },
         Err(failure) => Message::Failed(failure),

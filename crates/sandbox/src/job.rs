@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 use model::Conditions;
 
+use crate::achieved::Lacks;
 use crate::error::{Failure, Stage};
 use crate::filter::Filter;
 use crate::layout::Layout;
@@ -94,6 +95,8 @@ pub(crate) struct Job {
     /// Files of `/run/secrets`: name, content.
     pub(crate) secrets: Vec<(CString, Vec<u8>)>,
     pub(crate) descriptors: Descriptors,
+    /// What it does without.
+    pub(crate) lacks: Lacks,
     /// Whether every look at a file is heard.
     pub(crate) trace: bool,
     /// Whether the caller needs the root, to look at files as the command does.

@@ -15,6 +15,7 @@ use model::Conditions;
 
 use crate::SandboxError;
 use crate::accounts;
+use crate::achieved::Lacks;
 
 /// One thing in the root; paths are relative to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,11 @@ const OWN: &[&str] = &["dev", "etc", "proc", "run", "sys", "tmp"];
 
 impl Layout {
     /// Plans the root of `toolchain` under `conditions`, which must be [`check`]ed.
-    pub(crate) fn plan(toolchain: &Path, conditions: &Conditions) -> Result<Self, SandboxError> {
+    pub(crate) fn plan(
+        toolchain: &Path,
+        conditions: &Conditions,
+        lacks: Lacks,
+    ) -> Result<Self, SandboxError> {
         let build = relative(&conditions.build_path);
         let home = relative(&conditions.home);
         let mut points: BTreeSet<PathBuf> =
@@ -113,7 +118,8 @@ impl Layout {
         }
         // Below `/proc`, where they are out of sight once that is mounted.
         let mut world = Vec::new();
-        for (number, (path, content)) in crate::world::files(conditions).into_iter().enumerate() {
+        let files = if lacks.proc { Vec::new() } else { crate::world::files(conditions) };
+        for (number, (path, content)) in files.into_iter().enumerate() {
             let source = c_path(Path::new(&format!("proc/{number}")));
             plan.entries.push(Entry::File(source.clone(), content.into_bytes()));
             world.push((source, c_path(Path::new(path))));
@@ -125,7 +131,15 @@ impl Layout {
         for point in plan.points.clone() {
             plan.chain(&point);
         }
-        let etc = fs::symlink_metadata(toolchain.join("etc")).is_ok_and(|meta| meta.is_dir());
+        let mut etc = fs::symlink_metadata(toolchain.join("etc")).is_ok_and(|meta| meta.is_dir());
+        if etc && lacks.overlay {
+            let own: BTreeSet<CString> = plan.entries.iter().map(|entry| entry.path().to_owned()).collect();
+            let before = plan.entries.len();
+            plan.expand(Path::new("etc"))?;
+            let rest = plan.entries.split_off(before);
+            plan.entries.extend(rest.into_iter().filter(|entry| !own.contains(entry.path())));
+            etc = false;
+        }
 
         let mut entries = plan.entries;
         entries.sort_by(|a, b| {

@@ -8,7 +8,8 @@
 //!
 //! What this crate is not: it knows no store, no recipe and no cache; it does not decide what is declared. It
 //! never runs a command less sealed than asked: a host that refuses gets [`SandboxError::Refused`] with the cause
-//! and the command that fixes it.
+//! and the command that fixes it. Asked for less ([`Spec::degraded`]), it does without the layers that the host refuses
+//! out of a list of three, and says which ([`Achieved::degraded`]).
 //!
 //! The processes: the caller forks *init*, which is process 1 of the new namespaces (module `inside`), builds the
 //! root, starts the command as process 3 and waits (process 2 makes the network meanwhile). The death of init is the death of everything in the
@@ -23,6 +24,7 @@
 mod accounts;
 mod achieved;
 mod cancel;
+mod copied;
 mod error;
 mod filter;
 mod idmap;
@@ -43,7 +45,7 @@ mod world;
 pub use achieved::{Achieved, MemoryLimit, Mode};
 pub use cancel::Cancel;
 pub use error::{SandboxError, Stage};
-pub use probe::{Row, State, Support, probe, survey};
+pub use probe::{Row, State, Support, lacking, probe, survey};
 pub use run::run;
 pub use scratch::remove_scratch;
 pub use spec::{Exit, Io, Outcome, Spec, Usage};

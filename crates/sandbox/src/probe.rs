@@ -8,9 +8,11 @@ use std::ffi::CString;
 use std::fs;
 use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
+use crate::achieved::Lacks;
 use crate::error::{Failure, Stage};
 use crate::filter::{Filter, Listener, Topics};
 use crate::job::{Command, Ids, Job, Report, Source, Stack, path_text};
@@ -37,7 +39,48 @@ pub struct Support {
 /// # Errors
 /// [`SandboxError::Refused`] with the cause and the command that fixes it.
 pub fn probe() -> Result<Support, SandboxError> {
-    attempt().map_err(|(_, error)| error)
+    attempt(Lacks::default()).map_err(|(_, error)| error)
+}
+
+/// The layers that a degraded sandbox does without on this host, with its files below `store`, by the words of
+/// [`survey`]. None: it is as good as a sealed one.
+///
+/// # Errors
+/// [`SandboxError::Refused`] where it cannot do without what is refused.
+pub fn lacking(store: &Path) -> Result<Vec<String>, SandboxError> {
+    lacks(store).map(Lacks::words)
+}
+
+/// As [`lacking`]; the host is asked once.
+pub(crate) fn lacks(place: &Path) -> Result<Lacks, SandboxError> {
+    static REFUSED: OnceLock<Lacks> = OnceLock::new();
+    let mut lacks = match REFUSED.get() {
+        Some(known) => *known,
+        None => {
+            let found = refused()?;
+            *REFUSED.get_or_init(|| found)
+        }
+    };
+    let disk = path_text(place).ok().and_then(|path| kernel::file_system(&path).ok());
+    lacks.overlay |= disk.is_some_and(|(kind, ..)| survey::is_unfit(kind));
+    Ok(lacks)
+}
+
+/// Leaves out what is refused until the rest can be had.
+fn refused() -> Result<Lacks, SandboxError> {
+    let mut lacks = Lacks::default();
+    loop {
+        let Err((stage, error)) = attempt(lacks) else { return Ok(lacks) };
+        let layer = match stage {
+            Stage::Network | Stage::Loopback => &mut lacks.network,
+            Stage::Proc => &mut lacks.proc,
+            Stage::Build => &mut lacks.overlay,
+            _ => return Err(error),
+        };
+        if std::mem::replace(layer, true) {
+            return Err(error);
+        }
+    }
 }
 
 /// Everything that a sandbox uses or could use of this host, for a store at `store`: what is there, what is not, and
@@ -55,7 +98,7 @@ pub fn survey(store: &Path) -> Vec<Row> {
         read: &|path| fs::read_to_string(path).ok(),
         writable: &|path| CString::new(path).is_ok_and(|path| kernel::writable(&path)),
         opens: &opens,
-        sandbox: attempt(),
+        sandbox: attempt(Lacks::default()),
         mode: run::mode(),
         tried: tried::tried(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -64,7 +107,7 @@ pub fn survey(store: &Path) -> Vec<Row> {
 }
 
 /// Sets one up; the step that fails, with the error.
-fn attempt() -> Result<Support, (Stage, SandboxError)> {
+fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
     let early = |error| (Stage::Prepare, error);
     let mode = run::mode();
     let privileged = mode == Mode::Privileged;
@@ -94,6 +137,7 @@ fn attempt() -> Result<Support, (Stage, SandboxError)> {
         command: Command::new(&["/".into()], &BTreeMap::new()).map_err(early)?,
         secrets: Vec::new(),
         descriptors: channels.inherited(),
+        lacks,
         trace: false,
         look: false,
         owner,

@@ -13,6 +13,7 @@ use std::time::Instant;
 use model::Conditions;
 use model::conditions::{Clock, DirectoryOrder, Random};
 
+use crate::achieved::Lacks;
 use crate::error::Stage;
 use crate::filter::{Filter, Listener, Topics};
 use crate::job::{
@@ -21,7 +22,7 @@ use crate::job::{
 use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
 use crate::supervise::{Child, Supervision};
-use crate::{Io, Mode, Outcome, SandboxError, Spec, idmap, inside, refusal};
+use crate::{Io, Mode, Outcome, SandboxError, Spec, copied, idmap, inside, probe, refusal};
 
 /// The namespaces of a sandbox, as `/proc/self/ns` names them.
 pub(crate) const NAMESPACES: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
@@ -49,12 +50,13 @@ static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
 pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let started = Instant::now();
     let Spec { root, work, scratch, arguments, env, .. } = spec;
-    let Spec { secrets, conditions, timeout, memory, trace, io, cancel, .. } = spec;
+    let Spec { secrets, conditions, timeout, memory, trace, degraded, io, cancel, .. } = spec;
     layout::check(conditions)?;
     let mode = mode();
     let privileged = mode == Mode::Privileged;
     let command = Command::new(arguments, env)?;
-    let layout = Layout::plan(root, conditions)?;
+    let lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
+    let layout = Layout::plan(root, conditions, lacks)?;
     for dir in [root, work, scratch] {
         let failed =
             |source| SandboxError::Path { attempt: "use as a directory", path: dir.to_owned(), source };
@@ -77,6 +79,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let ids = Ids::new(conditions.uid, conditions.gid, privileged);
     let owner = ids.owner();
     let topics = topics(conditions, trace);
+    let filter = if lacks.network { Filter::without_sockets } else { Filter::new };
     let job = Job {
         ids,
         root: source(0, root)?,
@@ -92,14 +95,15 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         command,
         secrets: secret_files(secrets)?,
         descriptors: channels.inherited(),
+        lacks,
         trace,
         look: topics.meets(Topics::FILES.and(Topics::TIMES)),
         owner,
         process_ids_after: conditions.process_ids_after,
         random_addresses: conditions.address_randomness,
         domain: conditions.domain.clone().into_bytes(),
-        filter: Filter::new(topics, Listener::There),
-        unwatched: Filter::new(Topics::default(), Listener::None),
+        filter: filter(topics, Listener::There),
+        unwatched: filter(Topics::default(), Listener::None),
         report: Report::new(),
         stack: Stack::new(),
         network_stack: Stack::new(),
@@ -111,6 +115,9 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     map_ids(&job, child.pid(), socket.as_raw_fd())?;
     // While init fills the root.
     prepare_scratch(scratch, privileged, job.time)?;
+    if lacks.overlay {
+        copied::copy(work, &scratch.join("upper"), privileged.then_some(UNUSED_ID), job.time)?;
+    }
     // An init that is gone has left a message that says why.
     let _ = kernel::send(socket.as_raw_fd(), b"!", None);
     let supervision = Supervision {
@@ -119,6 +126,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         socket,
         log,
         mode,
+        degraded: degraded.then(|| lacks.words()),
         started,
         timeout,
         cancel,

@@ -40,6 +40,8 @@ pub struct Spec<'a> {
     pub memory: Option<u64>,
     /// Whether every look at a file is heard ([`Outcome::trace`]); slows a build down by a tenth to a half.
     pub trace: bool,
+    /// Whether it may run without a network namespace, a `/proc` or an overlay where the host refuses one.
+    pub degraded: bool,
     /// Where its input and output go.
     pub io: Io<'a>,
     /// Kills everything at once when raised.

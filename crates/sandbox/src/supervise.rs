@@ -93,6 +93,8 @@ pub(crate) struct Supervision<'a> {
     pub(crate) socket: OwnedFd,
     pub(crate) log: Option<OwnedFd>,
     pub(crate) mode: Mode,
+    /// What it does without, if it may.
+    pub(crate) degraded: Option<Vec<String>>,
     pub(crate) started: Instant,
     pub(crate) timeout: Option<Duration>,
     pub(crate) cancel: &'a Cancel,
@@ -289,14 +291,23 @@ impl Supervision<'_> {
     fn achieved(&self, cpus: u64, hidepid: bool, keyring: bool, nested_refused: bool) -> Achieved {
         Achieved {
             mode: self.mode,
-            namespaces: run::NAMESPACES.iter().map(ToString::to_string).collect(),
+            namespaces: run::NAMESPACES
+                .iter()
+                .filter(|name| !(**name == "net" && self.job.lacks.network))
+                .map(ToString::to_string)
+                .collect(),
             cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
-            memory: if self.job.memory.is_some() { MemoryLimit::Watched } else { MemoryLimit::None },
+            memory: if self.job.memory.is_some() && !self.job.lacks.proc {
+                MemoryLimit::Watched
+            } else {
+                MemoryLimit::None
+            },
             hidepid,
             keyring,
             nested_namespaces_refused: nested_refused,
             watched: false,
             landlock: 0,
+            degraded: self.degraded.clone(),
         }
     }
 

@@ -11,6 +11,7 @@ use model::Event;
 use model::tree::Node;
 use serde_json::{Value, json};
 
+use crate::args::Sandbox;
 use crate::failure::Failure;
 use crate::out::Out;
 use crate::output::answer::{Answer, Table};
@@ -50,6 +51,16 @@ pub(crate) struct Options {
     pub(crate) trace: bool,
     #[command(flatten)]
     pub(crate) secrets: Given,
+    /// How well steps are sealed; what is degraded is in provenance, and in a cache of its own
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) sandbox: Sandbox,
+}
+
+impl Options {
+    /// Whether steps may run less sealed.
+    pub(crate) fn degraded(&self) -> bool {
+        self.sandbox == Sandbox::Degraded
+    }
 }
 
 /// A build that is signed and on disk.
@@ -60,7 +71,8 @@ pub(crate) struct Finished {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
-    let project = Project::open(args.recipe.as_deref())?;
+    let mut project = Project::open(args.recipe.as_deref())?;
+    project.degraded = args.options.degraded();
     let secrets = args.options.secrets.read(&project.recipe)?;
     let done = finish(session, &project, &args.options, &secrets, args.fresh)?;
     let mut text = String::new();
@@ -92,7 +104,8 @@ pub(crate) fn finish(
                 key.expect(&event, &session.cancel);
                 (cx.events)(event);
             };
-            let cx = &engine::Context { events: &events, trace: options.trace, secrets, ..*cx };
+            let (trace, degraded) = (options.trace, options.degraded());
+            let cx = &engine::Context { events: &events, trace, secrets, degraded, ..*cx };
             engine::build(cx, &job, fresh).inspect_err(|error| {
                 // Nothing ran.
                 let not_begun = error.inputs_are_missing() || matches!(error, BuildError::NoSecret { .. });

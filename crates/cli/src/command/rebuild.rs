@@ -45,7 +45,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let record = trusted(&bytes, &args.bundle, &keys)?;
     let who = session.identity(args.builder_id.as_deref());
     let secrets = args.secrets.read(&rebuild::job(&record)?.recipe)?;
-    let rebuilt = again(session, &record, &secrets, &who, args.offline)?;
+    let how = How { secrets: &secrets, degraded: false };
+    let rebuilt = again(session, &record, &how, &who, args.offline)?;
     Ok(answer(&rebuilt))
 }
 
@@ -67,11 +68,18 @@ fn trusted(bytes: &[u8], path: &Path, keys: &[attest::PublicKey]) -> Result<Buil
     provenance::read(statement).map_err(|e| refused().line(e.to_string()))
 }
 
+/// What a rebuild is given besides the bundle.
+pub(crate) struct How<'a> {
+    pub(crate) secrets: &'a Secrets,
+    /// Whether steps may run less sealed.
+    pub(crate) degraded: bool,
+}
+
 /// Builds again what `record` describes; what cannot be had or built is a verdict, not a failure.
 pub(crate) fn again(
     session: &Session,
     record: &BuildRecord,
-    secrets: &Secrets,
+    how: &How<'_>,
     who: &Identity,
     offline: bool,
 ) -> Result<Rebuilt, Failure> {
@@ -87,7 +95,7 @@ pub(crate) fn again(
             session.fetch(&job, &session.home, offline)?;
         }
         let (rebuilt, _) = session.engine(|cx| {
-            let cx = &engine::Context { secrets, ..*cx };
+            let cx = &engine::Context { secrets: how.secrets, degraded: how.degraded, ..*cx };
             rebuild::rebuild(cx, record, &job)
         })?;
         Ok(rebuilt)

@@ -29,7 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
-    let project = Project::open(args.recipe.as_deref())?;
+    let mut project = Project::open(args.recipe.as_deref())?;
+    project.degraded = args.options.degraded();
     let secrets = args.options.secrets.read(&project.recipe)?;
     let done = build::finish(session, &project, &args.options, &secrets, false)?;
     let (rebuilt, recorded) = match known(session, &done)?.filter(|_| !args.again) {
@@ -39,7 +40,10 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
             let bytes = session.store.read(&done.attested.bundle)?;
             let who = session.identity(args.options.builder_id.as_deref());
             let record = provenance::read(&statement(&bytes)?).map_err(|e| Failure::failed(e.to_string()))?;
-            (rebuild::again(session, &record, &secrets, &who, args.options.offline)?, None)
+            {
+                let how = rebuild::How { secrets: &secrets, degraded: project.degraded };
+                (rebuild::again(session, &record, &how, &who, args.options.offline)?, None)
+            }
         }
     };
     let verified = verify(session, &done, args)?;

@@ -11,6 +11,7 @@ mod seed;
 
 mod cache;
 mod damage;
+mod degraded;
 mod doctor;
 mod end;
 mod formats;

@@ -91,6 +91,7 @@ impl World {
             timeout: None,
             memory: None,
             trace: false,
+            degraded: false,
             io: Io::Log { sink: &mut |_| {} },
             cancel: &self.cancel,
         })?;

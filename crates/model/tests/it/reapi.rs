@@ -42,6 +42,7 @@ fn action() -> Action {
         timeout: Duration::from_secs(60),
         memory: None,
         secrets: Vec::new(),
+        degraded: false,
         isa: "x86_64".into(),
     }
 }
@@ -78,7 +79,7 @@ fn the_action_digest_is_golden() {
 fn every_component_reaches_the_digest_and_is_named() {
     let base = action();
     type Change = fn(&mut Action);
-    let change: [(&str, Change); 9] = [
+    let change: [(&str, Change); 10] = [
         ("commands", |a| a.script.push_str("true\n")),
         ("env.A", |a| a.env.insert("A".into(), "3".into()).map_or((), drop)),
         ("outputs", |a| a.outputs.push("p".parse().unwrap())),
@@ -87,6 +88,7 @@ fn every_component_reaches_the_digest_and_is_named() {
         ("conditions.hostname", |a| a.conditions.hostname = "other".into()),
         ("time limit", |a| a.timeout = Duration::from_secs(61)),
         ("memory limit", |a| a.memory = Some(1)),
+        ("sandbox", |a| a.degraded = true),
         ("secrets", |a| a.secrets.push("token".into())),
     ];
     for (name, f) in change {

@@ -31,7 +31,10 @@ pub(crate) struct Filter(Vec<sock_filter>);
 impl Filter {
     /// Compiles the table for `topics`.
     pub(crate) fn new(topics: Topics, listener: Listener) -> Self {
-        let mut rules: Vec<Rule> = table::rules().collect();
+        Self::of(table::rules().collect(), topics, listener)
+    }
+
+    fn of(mut rules: Vec<Rule>, topics: Topics, listener: Listener) -> Self {
         rules.sort_by_key(|rule| rule.number);
         debug_assert!(rules.windows(2).all(|pair| pair[0].number < pair[1].number), "a call stands twice");
         let compiler = Compiler { topics, listener };
@@ -40,6 +43,15 @@ impl Filter {
         program.push(load(NUMBER));
         program.extend(compiler.tree(&compiler.ranges(&rules)));
         Self(program)
+    }
+
+    /// The same, but no socket of any family can be made: for where the network is the caller's.
+    pub(crate) fn without_sockets(topics: Topics, listener: Listener) -> Self {
+        let none = |rule: Rule| match rule.number {
+            libc::SYS_socket => Rule { cases: &[], otherwise: Answer::Refuse(libc::EAFNOSUPPORT), ..rule },
+            _ => rule,
+        };
+        Self::of(table::rules().map(none).collect(), topics, listener)
     }
 
     /// The instructions; at most 4096.

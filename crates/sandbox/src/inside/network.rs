@@ -34,9 +34,12 @@ impl<'a> Network<'a> {
     }
 
     /// Waits for the helper and enters its namespace. What it could not do is tried here, for the error's sake.
-    pub(super) fn join(self) -> Result<(), Failure> {
+    ///
+    /// Where it may be `lacking`, this process stays where it is.
+    pub(super) fn join(self, lacking: bool) -> Result<(), Failure> {
         kernel::wait_for(self.helper).at(Stage::Network)?;
         match MADE.load(Ordering::Acquire) {
+            -1 if lacking => Ok(()),
             -1 => create(),
             namespace => {
                 let entered = kernel::enter_network(namespace).at(Stage::Network);

@@ -67,32 +67,45 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     for (slot, (source, _)) in world.iter_mut().zip(&job.layout.world) {
         *slot = kernel::clone_mount(root, source).at(Stage::Mask)?;
     }
-    let hidepid = processes(root, job.ids.root_outside)?;
+    let hidepid = if job.lacks.proc { false } else { processes(root, job.ids.root_outside)? };
     for (mount, (_, target)) in world.into_iter().zip(&job.layout.world) {
         kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
         kernel::attach(mount, root, target).at(Stage::Mask)?;
         kernel::close(mount);
     }
     await_scratch(job)?;
-    let options = Text::new()
-        .push("userxattr,volatile,lowerdir=")
-        .push_fd(work)
-        .push(",upperdir=")
-        .push_fd(scratch)
-        .push("/upper,workdir=")
-        .push_fd(scratch)
-        .push("/work");
-    let flags = kernel::NO_SUID | kernel::NO_DEV;
-    kernel::mount(c"overlay", &job.layout.build, flags, options.as_c_str()).at(Stage::Build)?;
+    if job.lacks.overlay {
+        copied(scratch, root, &job.layout.build).at(Stage::Build)?;
+    } else {
+        let options = Text::new()
+            .push("userxattr,volatile,lowerdir=")
+            .push_fd(work)
+            .push(",upperdir=")
+            .push_fd(scratch)
+            .push("/upper,workdir=")
+            .push_fd(scratch)
+            .push("/work");
+        let flags = kernel::NO_SUID | kernel::NO_DEV;
+        kernel::mount(c"overlay", &job.layout.build, flags, options.as_c_str()).at(Stage::Build)?;
+    }
     let build = kernel::open_at(root, &job.layout.build, libc::O_PATH | libc::O_DIRECTORY, 0)
         .at_entry(Stage::Build, 1)?;
 
     secrets::mount(job, root)?;
     kernel::mount_attributes(root, c"", kernel::READ_ONLY, false).at(Stage::ReadOnly)?;
-    network.join()?;
+    network.join(job.lacks.network)?;
     kernel::pivot_here().at(Stage::Pivot)?;
     kernel::enter_dir(build).at_entry(Stage::Pivot, 1)?;
     Ok(Built { work: build, hidepid })
+}
+
+/// The build directory is the copy that the caller has made.
+fn copied(scratch: RawFd, root: RawFd, build: &std::ffi::CStr) -> Answer<()> {
+    let mount = kernel::clone_mount(scratch, c"upper")?;
+    kernel::mount_attributes(mount, c"", kernel::NO_SUID | kernel::NO_DEV, false)?;
+    let attached = kernel::attach(mount, root, build);
+    kernel::close(mount);
+    attached
 }
 
 /// Fills the place of a random device: the same bytes at each opening, and zeros without end.
@@ -203,14 +216,16 @@ fn mount_proc() -> Result<bool, Failure> {
 }
 
 /// The parts of [`build`] that hosts refuse, without any tree.
-pub(super) fn probe() -> Result<bool, Failure> {
+pub(super) fn probe(job: &Job) -> Result<bool, Failure> {
     new_root().at(Stage::Root)?;
     for (index, dir) in [c"proc", c"lower", c"upper", c"work", c"build"].into_iter().enumerate() {
         kernel::make_dir(dir, 0o755).at_entry(Stage::Skeleton, index)?;
     }
-    let hidepid = mount_proc()?;
-    let options = c"userxattr,lowerdir=lower,upperdir=upper,workdir=work";
-    kernel::mount(c"overlay", c"build", 0, options).at(Stage::Build)?;
+    let hidepid = if job.lacks.proc { false } else { mount_proc()? };
+    if !job.lacks.overlay {
+        let options = c"userxattr,lowerdir=lower,upperdir=upper,workdir=work";
+        kernel::mount(c"overlay", c"build", 0, options).at(Stage::Build)?;
+    }
     kernel::pivot_here().at(Stage::Pivot)?;
     Ok(hidepid)
 }

@@ -326,6 +326,11 @@ const FIT: [(i64, &str); 6] = [
     (0xf2f5_2010, "f2fs"),
     (0x2fc1_2fc1, "zfs"),
 ];
+/// Whether no overlay can have its upper layer on that kind of file system.
+pub(crate) fn is_unfit(kind: i64) -> bool {
+    UNFIT.iter().any(|(number, _)| *number == kind)
+}
+
 const LITTLE: u64 = 2 << 30;
 
 fn disk(place: &str, found: Option<(i64, u64, u64)>) -> Row {

@@ -4,6 +4,7 @@
 //! both modes. It needs a static busybox (Debian: `busybox-static`) and, as root, `setpriv`; and `setsid`, `taskset`, `prlimit` (util-linux) and `ldd`.
 
 mod command;
+mod degraded;
 mod end;
 mod escapes;
 mod files;

@@ -61,6 +61,7 @@ const CALLS: &[(&str, Make)] = &[
     ("netlink route", || socket(libc::AF_NETLINK, libc::SOCK_RAW, 0)),
     ("netlink audit", || socket(libc::AF_NETLINK, libc::SOCK_RAW, 9)),
     ("vsock", || socket(40, libc::SOCK_STREAM, 0)),
+    ("unix", || socket(libc::AF_UNIX, libc::SOCK_STREAM, 0)),
     ("packet", || socket(libc::AF_PACKET, libc::SOCK_RAW, 0)),
     ("alg", || socket(38, libc::SOCK_SEQPACKET, 0)),
     ("bluetooth", || socket(31, libc::SOCK_RAW, 0)),

@@ -20,6 +20,7 @@ pub(crate) struct World {
     pub(crate) timeout: Option<Duration>,
     pub(crate) memory: Option<u64>,
     pub(crate) trace: bool,
+    pub(crate) degraded: bool,
     pub(crate) secrets: Vec<(&'static str, &'static [u8])>,
     pub(crate) cancel: Cancel,
     runs: std::cell::Cell<u32>,
@@ -47,6 +48,7 @@ impl World {
             memory: None,
             trace: false,
             secrets: Vec::new(),
+            degraded: false,
             cancel: Cancel::new().expect("a descriptor"),
             runs: std::cell::Cell::new(0),
         };
@@ -155,6 +157,7 @@ impl World {
             timeout: self.timeout,
             memory: self.memory,
             trace: self.trace,
+            degraded: self.degraded,
             io,
             cancel: &self.cancel,
         })

@@ -1,0 +1,95 @@
+//! What a degraded sandbox does without, and what it keeps: on hosts that refuse one layer, made with `unshare`.
+
+use std::process::Command;
+
+use sandbox::Exit;
+
+use crate::world::{World, read_at};
+
+/// Runs [`within`] where `prepare` has taken away the layer; as root of a user namespace, with no capability left
+/// but the one that a map of its id 0 needs.
+fn on_a_host_without(layer: &str, prepare: &str) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let script = format!(
+        "set -e; cd \"$2\"; mkdir lower upper work mnt tmp; TMPDIR=$2/tmp; {prepare}
+         export TMPDIR; exec setpriv --bounding-set=-all,+setfcap --inh-caps=-all \"$1\" degraded::within --exact --nocapture"
+    );
+    let output = Command::new("unshare")
+        .args(["--user", "--map-root-user", "--mount", "sh", "-c", &script, "sh"])
+        .arg(std::env::current_exe().expect("a program"))
+        .arg(dir.path())
+        .env("DEGRADED", layer)
+        .output()
+        .expect("unshare (util-linux)");
+    let text =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && text.contains("1 passed"), "{layer}: {text}");
+    assert!(text.contains("was there"), "{layer}: {text}");
+}
+
+#[test]
+fn without_a_network_namespace_there_are_no_sockets() {
+    on_a_host_without("network-namespace", "echo 0 > /proc/sys/user/max_net_namespaces");
+}
+
+#[test]
+fn without_a_proc_of_its_own_there_is_none() {
+    on_a_host_without("proc", "mount -t tmpfs none /proc/tty");
+}
+
+#[test]
+fn without_an_overlay_the_inputs_are_copied() {
+    let options = "userxattr,lowerdir=lower,upperdir=upper,workdir=work";
+    on_a_host_without("overlay", &format!("mount -t overlay -o {options} none mnt; TMPDIR=$2/mnt"));
+}
+
+/// The half inside; outside it has nothing to do.
+#[test]
+fn within() {
+    let Ok(layer) = std::env::var("DEGRADED") else { return };
+    let mut world = World::new();
+    let sealed = world.try_run(&["/bin/true"]).map(drop);
+    assert!(sealed.is_err(), "nothing runs less sealed than asked");
+    world.degraded = true;
+    let ran = world.sh(
+        "cat input.txt; echo changed > input.txt; rm gone.txt; mkdir out; echo made > out/new; cat sub/deep/file
+         head -n 1 /etc/passwd; cat /etc/toolchain.conf; stat -c '%Y %U' input.txt sub . /etc/passwd; id -un
+         ls -A /tmp /run; echo x > /usr/new; echo x > /etc/new; cat /proc/self/status | head -n 1; ls /proc | wc -l
+         nc 127.0.0.1 1; ls /root",
+    );
+    let log = ran.log;
+    assert_eq!(ran.outcome.exit, Exit::Code(1), "{log}");
+    assert_eq!(ran.outcome.achieved.degraded, Some(vec![layer.clone()]));
+    assert!(log.starts_with("original\nyroot:x:0:0:"), "{log}");
+    assert!(log.contains("kept\n") && log.contains("1600000000 build\n"), "{log}");
+    assert_eq!(log.matches("Read-only file system").count(), 2, "{log}");
+    assert!(log.contains("ls: /root: No such file or directory"), "{log}");
+    assert_eq!(read_at(&ran.outcome.work, "input.txt").as_deref(), Some("changed\n"));
+    assert_eq!(read_at(&ran.outcome.work, "out/new").as_deref(), Some("made\n"));
+    assert_eq!(read_at(&ran.outcome.work, "gone.txt"), None);
+    let input = std::fs::read_to_string(world.work().join("input.txt")).expect("it is there");
+    assert_eq!(input, "original\n", "the inputs are never written");
+    let namespaces = &ran.outcome.achieved.namespaces;
+    assert_eq!(namespaces.iter().any(|name| name == "net"), layer != "network-namespace");
+    assert_eq!(log.contains("Connection refused"), layer != "network-namespace", "{log}");
+    assert_eq!(log.contains("Name:"), layer != "proc", "{log}");
+    if layer == "network-namespace" {
+        assert!(log.contains("Address family not supported"), "{log}");
+        for socket in ["unix", "netlink route", "packet", "vsock"] {
+            world.add_this_program();
+            assert!(matches!(world.probed(socket), Err(libc::EAFNOSUPPORT)), "{socket}");
+        }
+    }
+    println!("was there");
+}
+
+#[test]
+fn on_a_good_host_it_is_a_sealed_one() {
+    let mut world = World::new();
+    world.degraded = true;
+    let ran = world.sh("cat input.txt; ls /proc/self > /dev/null; nc 127.0.0.1 1");
+    assert_eq!(ran.outcome.achieved.degraded, Some(Vec::new()));
+    assert!(ran.log.contains("Connection refused"), "{}", ran.log);
+    world.degraded = false;
+    assert_eq!(world.sh("true").outcome.achieved.degraded, None);
+}
