@@ -50,7 +50,7 @@ pub(crate) fn execute(
     let mut log = Log::new(cx, name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
     less_sealed(cx, name, &outcome.achieved);
-    let (violations, denied) = judge(cx, step, &outcome.violations);
+    let (violations, denied) = judge(cx, step, &outcome.violations, outcome.exit != Exit::Code(0));
     if denied || outcome.exit != Exit::Code(0) {
         // Looked at while what it wrote is there; the log may need that room.
         let full = outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);

@@ -69,7 +69,7 @@ pub(crate) fn failed(
             Err(BuildError::Cancelled) => return BuildError::Cancelled,
             // The failure is what counts; that it could not be explained is no other one.
             Err(error) => hints.push(format!("what it missed could not be found out: {error}")),
-            Ok(Explained::Missed(missed)) => (violations, denied) = judge(cx, step, &missed),
+            Ok(Explained::Missed(missed)) => (violations, denied) = judge(cx, step, &missed, true),
             Ok(Explained::Succeeded) => hints.push(
                 "run again at once, it succeeded: it is not the same each time. Look for a race, or for time or \
                  chance in its tests"

@@ -5,21 +5,30 @@ use std::time::Instant;
 use model::Event;
 use model::event::Outcome;
 use model::recipe::Step;
-use model::violation::{Policy, Violation};
+use model::violation::{Kind, Policy, Violation};
 
 use crate::Context;
 
 /// Tells of what was attempted; says which of it counts, and whether some of that is denied.
-pub(crate) fn judge(cx: &Context<'_>, step: &Step, violations: &[Violation]) -> (Vec<Violation>, bool) {
+///
+/// What is merely not there, or could not be changed, counts only in a step that has `failed`.
+pub(crate) fn judge(
+    cx: &Context<'_>,
+    step: &Step,
+    violations: &[Violation],
+    failed: bool,
+) -> (Vec<Violation>, bool) {
     let (mut counted, mut denied) = (Vec::new(), false);
     for violation in violations {
+        let always = matches!(violation.kind, Kind::Network | Kind::Call);
         let policy = step.policies.of(violation.kind);
-        if policy != Policy::Off {
-            let (step, violation) = (step.name.clone(), violation.clone());
-            counted.push(violation.clone());
-            (cx.events)(Event::Violation { step, policy, violation });
+        if policy == Policy::Off || !(always || failed) {
+            continue;
         }
         denied |= policy == Policy::Deny;
+        counted.push(violation.clone());
+        let (step, violation) = (step.name.clone(), violation.clone());
+        (cx.events)(Event::Violation { step, policy, violation });
     }
     (counted, denied)
 }

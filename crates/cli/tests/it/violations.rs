@@ -153,6 +153,9 @@ fn a_traced_build_shows_what_it_used() {
     assert!(usage["packages"]["coreutils"].as_u64() > Some(0), "{usage:#}");
     assert!(usage["unused_packages"].as_array().unwrap().iter().any(|p| p == "perl-base"), "{usage:#}");
     assert_eq!(usage["lost"], 0);
+    // What a step attempts and lives without is none, also when it is heard.
+    let lived = "echo x 2>/dev/null > /usr/share/new || mkdir -p out/a; perl -e 'exec q(nothing)' || true";
+    home.ok(Project::new(&one_step(&["mkdir out", lived]), &[]).path(), &["build", "--trace"]);
     // A second one has nothing to run again.
     assert_eq!(home.ok(project.path(), &["build", "--trace"])["cached"], true);
 }

@@ -30,8 +30,10 @@ pub(super) const OF_THE_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 enum Purpose {
     Read,
     Write,
-    /// Makes, moves or removes a name; the name itself is meant, not what it points at.
-    Name,
+    /// Makes a new name; the name itself is meant, not what it points at.
+    Make,
+    /// Moves or removes a name.
+    Remove,
     Execute,
     Ask,
 }
@@ -97,9 +99,15 @@ impl Files {
     }
 
     fn note(&mut self, caller: &Caller, init: i32, purpose: Purpose, path: &Path, record: &mut Record) {
-        let follow = purpose != Purpose::Name;
+        let follow = !matches!(purpose, Purpose::Make | Purpose::Remove);
         let there = self.look(path, follow);
-        let changes = matches!(purpose, Purpose::Write | Purpose::Name);
+        // To make what is there, or to remove what is not, changes nothing.
+        let changes = match purpose {
+            Purpose::Write => true,
+            Purpose::Make => there.is_none(),
+            Purpose::Remove => there.is_some(),
+            Purpose::Read | Purpose::Execute | Purpose::Ask => false,
+        };
         let real = match &there {
             Some(real) => real.clone(),
             // What is made lies where its directory really is.
@@ -134,9 +142,9 @@ impl Files {
             let used = self.trace.files.entry(name).or_default();
             match purpose {
                 Purpose::Read => used.read = true,
-                Purpose::Write | Purpose::Name => used.written = true,
+                _ if changes => used.written = true,
                 Purpose::Execute => used.executed = true,
-                Purpose::Ask => used.asked = true,
+                _ => used.asked = true,
             }
             // Who first finds nothing, and makes nothing, has missed it.
             if there.is_none() && !changes && !used.written && used.by.is_empty() {
@@ -205,10 +213,16 @@ fn places(number: i64, arguments: &[u64; 6]) -> Vec<Place> {
             vec![place(Purpose::Ask, Some(0), 1)]
         }
         libc::SYS_renameat | libc::SYS_renameat2 | libc::SYS_linkat => {
-            vec![place(Purpose::Name, Some(0), 1), place(Purpose::Name, Some(2), 3)]
+            // A link is made only where nothing is; what is moved takes another's place.
+            let (from, to) = match number {
+                libc::SYS_linkat => (Purpose::Ask, Purpose::Make),
+                _ => (Purpose::Remove, Purpose::Write),
+            };
+            vec![place(from, Some(0), 1), place(to, Some(2), 3)]
         }
-        libc::SYS_mkdirat | libc::SYS_unlinkat => vec![place(Purpose::Name, Some(0), 1)],
-        libc::SYS_symlinkat => vec![place(Purpose::Name, Some(1), 2)],
+        libc::SYS_mkdirat => vec![place(Purpose::Make, Some(0), 1)],
+        libc::SYS_unlinkat => vec![place(Purpose::Remove, Some(0), 1)],
+        libc::SYS_symlinkat => vec![place(Purpose::Make, Some(1), 2)],
         _ => here(number, arguments, opened),
     }
 }
@@ -221,9 +235,11 @@ fn here(number: i64, arguments: &[u64; 6], opened: impl Fn(u64) -> Purpose) -> V
         libc::SYS_open => vec![place(opened(arguments[1]), 0)],
         libc::SYS_creat => vec![place(Purpose::Write, 0)],
         libc::SYS_access | libc::SYS_stat | libc::SYS_lstat => vec![place(Purpose::Ask, 0)],
-        libc::SYS_rename | libc::SYS_link => vec![place(Purpose::Name, 0), place(Purpose::Name, 1)],
-        libc::SYS_mkdir | libc::SYS_unlink | libc::SYS_rmdir => vec![place(Purpose::Name, 0)],
-        libc::SYS_symlink => vec![place(Purpose::Name, 1)],
+        libc::SYS_rename => vec![place(Purpose::Remove, 0), place(Purpose::Write, 1)],
+        libc::SYS_link => vec![place(Purpose::Ask, 0), place(Purpose::Make, 1)],
+        libc::SYS_mkdir => vec![place(Purpose::Make, 0)],
+        libc::SYS_unlink | libc::SYS_rmdir => vec![place(Purpose::Remove, 0)],
+        libc::SYS_symlink => vec![place(Purpose::Make, 1)],
         _ => Vec::new(),
     }
 }
