@@ -55,7 +55,12 @@ pub(crate) fn execute(
         // Looked at while what it wrote is there; the log may need that room.
         let full = outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);
         let exit = outcome.exit;
-        drop((outcome, scratch));
+        drop(outcome);
+        if full {
+            // Waits until the sandbox has let go of it: only then is there room again.
+            let _ = sandbox::remove_scratch(scratch.path());
+        }
+        drop(scratch);
         let (log, tail) = log.finish()?;
         let ended = failed::Ended { exit, violations, denied, tail, log, full };
         return Err(failed::failed(cx, step, action, &place, ended, begun.elapsed()));
