@@ -188,8 +188,8 @@ impl Failure {
             let io = cause.downcast_ref::<std::io::Error>();
             self.refused |= io.is_some_and(|e| e.kind() != std::io::ErrorKind::NotFound) || no_answer(cause);
             let text = cause.to_string();
-            let said = |t: &str| t.contains(&text);
             let text = text.split(FIX).next().unwrap_or_default().to_owned();
+            let said = |t: &str| t.contains(&text);
             if !text.is_empty() && !said(&self.title) && !self.causes.iter().any(|cause| said(cause)) {
                 self.causes.push(text);
             }
