@@ -20,8 +20,8 @@ pub struct Achieved {
     pub keyring: bool,
     /// Whether the kernel refuses further user namespaces inside.
     pub nested_namespaces_refused: bool,
-    /// Whether attempts at what is not declared could be seen. They are refused in any case; but a container engine
-    /// that listens to system calls itself leaves nobody else to.
+    /// Whether attempts at what is not declared could be seen, and conditions below the program be kept. Always, but in
+    /// a degraded sandbox: a container engine that listens to system calls itself leaves nobody else to.
     pub watched: bool,
     /// Version of Landlock that says once more where the command may write; 0 where the kernel has none that will do
     /// (3 or later).

@@ -13,8 +13,9 @@
 //! Everything that is not in [`table`] is refused with `ENOSYS`: a call that this crate has not heard of has not
 //! been thought about, and programs fall back. So is every call of another architecture than the build's own.
 //!
-//! Without a listener (a host whose container already has one), `Tell` becomes `EPERM` and `Ask` an allowed call:
-//! no wall is lower, but nothing is seen ([`crate::Achieved::watched`]).
+//! Without a listener (a host whose container already has one, and a degraded sandbox), `Tell` becomes `EPERM` and `Ask`
+//! an allowed call: no wall is lower, but nothing is seen and no condition below the program kept
+//! ([`crate::Achieved::watched`]).
 
 mod program;
 mod table;

@@ -110,6 +110,8 @@ pub(crate) struct Job {
     /// Which system calls the command may make: with a listener, and for where there can be none.
     pub(crate) filter: Filter,
     pub(crate) unwatched: Filter,
+    /// Whether the second one will do: then attempts are not seen, and conditions below the program are the host's.
+    pub(crate) may_go_unwatched: bool,
     /// What the command's process says of itself before it executes.
     pub(crate) report: Report,
     /// Of the command's process until it executes.

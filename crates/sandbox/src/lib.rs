@@ -9,7 +9,7 @@
 //! What this crate is not: it knows no store, no recipe and no cache; it does not decide what is declared. It
 //! never runs a command less sealed than asked: a host that refuses gets [`SandboxError::Refused`] with the cause
 //! and the command that fixes it. Asked for less ([`Spec::degraded`]), it does without the layers that the host refuses
-//! out of a list of three, and says which ([`Achieved::degraded`]).
+//! out of a list of four, and says which ([`Achieved::degraded`]).
 //!
 //! The processes: the caller forks *init*, which is process 1 of the new namespaces (module `inside`), builds the
 //! root, starts the command as process 3 and waits (process 2 makes the network meanwhile). The death of init is the death of everything in the

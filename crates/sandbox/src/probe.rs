@@ -146,6 +146,7 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
         domain: Vec::new(),
         filter: Filter::new(Topics::default(), Listener::None),
         unwatched: Filter::new(Topics::default(), Listener::None),
+        may_go_unwatched: false,
         report: Report::new(),
         stack: Stack::new(),
         network_stack: Stack::new(),

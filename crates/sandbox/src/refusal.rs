@@ -20,6 +20,18 @@ fn refused(stage: Stage, errno: i32, read: &dyn Fn(&str) -> Option<String>) -> O
     let number = |path: &str| read(path).and_then(|text| text.trim().parse::<i64>().ok());
     let refusal = |cause: String, fix: &str| Some(SandboxError::Refused { cause, fix: fix.to_owned() });
     let denied = matches!(errno, libc::EPERM | libc::EACCES);
+    if stage == Stage::Filter && errno == libc::EBUSY {
+        return refusal(
+            "a container engine listens to system calls itself, so nobody else can".into(),
+            "start the container without its system call interception (LXD, Incus: security.syscalls.intercept.*=false)",
+        );
+    }
+    if stage == Stage::Filter && errno == libc::EINVAL {
+        return refusal(
+            "this kernel has no system calls that can be listened to (Linux 5.5 or later is needed)".into(),
+            "uname -r; boot a newer kernel with CONFIG_SECCOMP_FILTER=y",
+        );
+    }
     let about_namespaces = matches!(
         stage,
         Clone | Network | MapIds | Identity | Loopback | OwnerMap | Root | Pivot | Proc | Build | Etc

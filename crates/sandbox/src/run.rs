@@ -104,6 +104,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         domain: conditions.domain.clone().into_bytes(),
         filter: filter(topics, Listener::There),
         unwatched: filter(Topics::default(), Listener::None),
+        may_go_unwatched: degraded,
         report: Report::new(),
         stack: Stack::new(),
         network_stack: Stack::new(),

@@ -201,6 +201,10 @@ impl Supervision<'_> {
                 if let Some((landlock, listener)) = heard.filtered.take() {
                     if let Some((achieved, _)) = &mut heard.ready {
                         achieved.watched = listener.is_some();
+                        // Only a degraded one goes on without.
+                        if listener.is_none() {
+                            achieved.degraded.get_or_insert_default().push("seccomp-notify".to_owned());
+                        }
                         achieved.landlock = landlock;
                     }
                     let root = heard.root.take().filter(|_| listener.is_some());

@@ -100,7 +100,7 @@ fn restrict(job: &Job, null: RawFd) -> Result<(), Failure> {
     job.report.landlock.store(landlock, Ordering::Release);
     let listener = match kernel::set_filter(job.filter.instructions(), true) {
         // A container engine listens already (EBUSY), or the kernel cannot (EINVAL, before Linux 5.0).
-        Err(Errno(libc::EBUSY | libc::EINVAL)) => {
+        Err(Errno(libc::EBUSY | libc::EINVAL)) if job.may_go_unwatched => {
             kernel::set_filter(job.unwatched.instructions(), false).at(Stage::Filter)?
         }
         other => other.at(Stage::Filter)?,

@@ -202,19 +202,20 @@ fn filter(result: Result<(), i32>) -> Row {
 
 fn listener(result: Result<(), i32>) -> Row {
     const WHAT: &str = "seccomp-notify";
-    let lost = "attempts are refused and not seen, and conditions that need it are the host's";
-    match result {
+    let lost = "attempts cannot be seen, nor conditions below the program kept";
+    let row = match result {
         Ok(()) => Row::ok(WHAT, "attempts can be seen, conditions pinned"),
         Err(libc::EBUSY) => {
             let detail = format!("a container engine listens to system calls already: {lost}");
-            Row::not(WHAT, State::Limited, detail, UNCONFINED)
+            Row::not(WHAT, State::Missing, detail, UNCONFINED)
         }
         Err(libc::EINVAL) => {
             let detail = format!("this kernel has none (Linux 5.5 or later): {lost}");
-            Row::not(WHAT, State::Limited, detail, "boot a newer kernel")
+            Row::not(WHAT, State::Missing, detail, "boot a newer kernel")
         }
-        Err(errno) => Row::not(WHAT, State::Limited, format!("{}: {lost}", said(errno)), UNCONFINED),
-    }
+        Err(errno) => Row::not(WHAT, State::Missing, format!("{}: {lost}", said(errno)), UNCONFINED),
+    };
+    row.needed()
 }
 
 fn clock(facts: &Facts<'_>) -> Row {
@@ -239,19 +240,25 @@ fn clock(facts: &Facts<'_>) -> Row {
 }
 
 fn landlock(result: Result<u32, i32>) -> Row {
+    const WHAT: &str = "landlock";
+    let lost = "mounts alone say where a step may write";
     match result {
-        Ok(version) => Row::ok("landlock", format!("version {version} (not used yet)")),
+        Ok(version @ 3..) => {
+            Row::ok(WHAT, format!("version {version}: says once more where a step may write"))
+        }
+        Ok(version) => {
+            let detail = format!("version {version}, of 3 or later: {lost}");
+            Row::not(WHAT, State::Limited, detail, "boot a newer kernel (Linux 6.2 or later)")
+        }
         Err(libc::EOPNOTSUPP) => {
-            let detail = "the kernel has it, and it is turned off (not used yet)";
-            Row::not("landlock", State::Limited, detail, "boot with lsm=landlock before the others")
+            let detail = format!("the kernel has it, and it is turned off: {lost}");
+            Row::not(WHAT, State::Limited, detail, "boot with lsm=landlock before the others")
         }
         Err(libc::ENOSYS) => {
-            let detail = "the kernel has none (Linux 5.13 or later; not used yet)";
-            Row::not("landlock", State::Limited, detail, "boot a kernel with CONFIG_SECURITY_LANDLOCK=y")
+            let detail = format!("the kernel has none (Linux 5.13 or later): {lost}");
+            Row::not(WHAT, State::Limited, detail, "boot a kernel with CONFIG_SECURITY_LANDLOCK=y")
         }
-        Err(errno) => {
-            Row::not("landlock", State::Limited, format!("{} (not used yet)", said(errno)), UNCONFINED)
-        }
+        Err(errno) => Row::not(WHAT, State::Limited, format!("{}: {lost}", said(errno)), UNCONFINED),
     }
 }
 
@@ -432,7 +439,7 @@ mod tests {
                 &[],
                 |t| t.listener = Err(libc::EBUSY),
                 "seccomp-notify",
-                Limited,
+                Missing,
                 "container engine listens",
                 "seccomp=unconfined",
             ),
@@ -440,7 +447,7 @@ mod tests {
                 &[],
                 |t| t.listener = Err(libc::EINVAL),
                 "seccomp-notify",
-                Limited,
+                Missing,
                 "this kernel has none",
                 "newer kernel",
             ),

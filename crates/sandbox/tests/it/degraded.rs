@@ -1,8 +1,10 @@
 //! What a degraded sandbox does without, and what it keeps: on hosts that refuse one layer, made with `unshare`.
 
+#![allow(unsafe_code, reason = "a filter of system calls has no function in the standard library")]
+
 use std::process::Command;
 
-use sandbox::Exit;
+use sandbox::{Exit, SandboxError};
 
 use crate::world::{World, read_at};
 
@@ -92,4 +94,34 @@ fn on_a_good_host_it_is_a_sealed_one() {
     assert!(ran.log.contains("Connection refused"), "{}", ran.log);
     world.degraded = false;
     assert_eq!(world.sh("true").outcome.achieved.degraded, None);
+}
+
+/// Listens to no system call of this thread, which is enough that nobody else can.
+fn listen() {
+    let allow = libc::sock_filter { code: 6, jt: 0, jf: 0, k: libc::SECCOMP_RET_ALLOW }; // BPF_RET | BPF_K
+    let program = libc::sock_fprog { len: 1, filter: (&raw const allow).cast_mut() };
+    // SAFETY: the program is valid; the kernel copies it. The listener stays open until the process ends.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        let flags = libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+        assert!(libc::syscall(libc::SYS_seccomp, 1 /* SET_MODE_FILTER */, flags, &raw const program) >= 0);
+    }
+}
+
+#[test]
+fn where_somebody_listens_already_only_a_degraded_one_runs() {
+    let of_its_own = std::thread::spawn(|| {
+        listen();
+        let mut world = World::new();
+        let error = world.try_run(&["/bin/true"]).map(drop).expect_err("nothing runs less sealed than asked");
+        assert!(matches!(error, SandboxError::Refused { .. }), "{error}");
+        assert!(error.to_string().contains("listens to system calls itself"), "{error}");
+        world.degraded = true;
+        let ran = world.sh("cat input.txt; nc 192.0.2.1 1; mount -t tmpfs none /tmp");
+        assert!(ran.log.contains("original") && ran.log.contains("Network is unreachable"), "{}", ran.log);
+        assert_eq!(ran.outcome.achieved.degraded, Some(vec!["seccomp-notify".to_owned()]));
+        assert!(!ran.outcome.achieved.watched);
+        assert_eq!(ran.outcome.violations, []);
+    });
+    of_its_own.join().expect("it holds");
 }
