@@ -143,6 +143,13 @@ pub(crate) fn ran(command: &mut Command) -> Ran {
     }
 }
 
+/// Copies a program that is to be executed at once. By another process: one that forks meanwhile would hold this one's
+/// descriptor for writing, and a file that somebody may write cannot be executed.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("--").arg(from).arg(to).status().expect("cp (coreutils)");
+    assert!(copied.success(), "{} cannot be copied", from.display());
+}
+
 /// Fails if a tool is missing, saying how to get it.
 #[track_caller]
 pub(crate) fn need(tools: &[&str]) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use crate::home::{Home, bare, need, ran};
+use crate::home::{Home, bare, copy_program, need, ran};
 use crate::project::{Project, one_step};
 use crate::seed;
 
@@ -60,7 +60,7 @@ fn the_example_is_the_same_in_every_other_surrounding() {
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let here = place.path();
     let binary = here.join("selfsame");
-    fs::copy(env!("CARGO_BIN_EXE_selfsame"), &binary).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_selfsame")), &binary);
 
     // The archive that the lock's packages are fetched from again: TLS and signatures have no place ten years later,
     // digests have.
@@ -119,7 +119,7 @@ fn outputs_that_are_closed_are_the_same_for_root_and_others() {
     let store = here.join("home/store");
     fs::create_dir_all(&store).unwrap();
     let binary = place.path().join("selfsame");
-    fs::copy(env!("CARGO_BIN_EXE_selfsame"), &binary).unwrap();
+    copy_program(Path::new(env!("CARGO_BIN_EXE_selfsame")), &binary);
     let done =
         |command: &mut std::process::Command| assert!(command.status().unwrap().success(), "{command:?}");
     // Without the trees on disk, whose times would be new.

@@ -31,7 +31,7 @@ fn both_modes() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
     let suite = dir.path().join("suite");
-    std::fs::copy(std::env::current_exe().expect("a program"), &suite).expect("a copy that all can read");
+    world::copy_program(&std::env::current_exe().expect("a program"), &suite);
     let home = dir.path().join("home");
     std::fs::create_dir(&home).expect("it is new");
     std::os::unix::fs::chown(&home, Some(12345), Some(12345)).expect("this is root");

@@ -59,7 +59,7 @@ impl World {
         for link in ["bin", "lib", "sbin"] {
             symlink(format!("usr/{}", link.replace("sbin", "bin")), root.join(link)).expect("it is new");
         }
-        fs::copy(busybox, root.join("usr/bin/busybox")).expect("busybox can be read");
+        copy_program(Path::new(busybox), &root.join("usr/bin/busybox"));
         let applets = "sh cat id whoami hostname ls stat env printenv pwd rm mkdir touch chmod cp mv sed grep \
              mount umount sleep true false kill nslookup wget readlink find od wc head tr sort dd seq ip \
              setsid nproc nc df ps tee dirname awk chown ln tty test unshare uname";
@@ -93,7 +93,7 @@ impl World {
     /// Puts this program at `/opt/program`, with the libraries it needs.
     pub(crate) fn add_this_program(&self) {
         let program = std::env::current_exe().expect("a program");
-        fs::copy(&program, self.root().join("opt/program")).expect("it can be read");
+        copy_program(&program, &self.root().join("opt/program"));
         let output = std::process::Command::new("ldd").arg(&program).output().expect("ldd");
         let text = String::from_utf8_lossy(&output.stdout);
         let libraries = text.split_whitespace().filter(|word| word.starts_with('/'));
@@ -181,4 +181,14 @@ pub(crate) fn read_at(work: &OwnedFd, path: &str) -> Option<String> {
     let mut text = String::new();
     fs::File::open(path).ok()?.read_to_string(&mut text).expect("text");
     Some(text)
+}
+
+/// Copies a program that is to be executed at once.
+///
+/// By another process: one that forks meanwhile would hold this one's descriptor for writing, and a file that somebody
+/// may write cannot be executed.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let copied =
+        std::process::Command::new("cp").arg("--").arg(from).arg(to).status().expect("cp (coreutils)");
+    assert!(copied.success(), "{} cannot be copied", from.display());
 }
