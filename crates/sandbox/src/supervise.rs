@@ -136,12 +136,9 @@ impl Supervision<'_> {
                 }
             };
             end.cancel();
-            // What was not heard to its end is no record.
-            let lost = || Seen {
-                broken: Some("the listener to its system calls ended early".into()),
-                ..Seen::default()
-            };
-            let seen = watching.map(|thread| thread.join().unwrap_or_else(|_| lost()));
+            // What was not heard to its end is no record: a fault of this program, and told as one.
+            let seen =
+                watching.map(|thread| thread.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
             (result, seen.unwrap_or_default())
         });
         let killed = result?;
