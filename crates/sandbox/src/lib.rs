@@ -2,8 +2,8 @@
 //!
 //! [`run`] gives a command a world of its own: a toolchain tree as its read-only root, an overlay of its inputs
 //! as its build directory, private `/tmp` and home, a minimal `/dev` and `/proc`, only the loopback interface, no
-//! capability, no descriptor and no variable of the caller, and the [`model::Conditions`] as host name, user,
-//! umask, CPU count. What it wrote is in the build directory of the [`Outcome`]; when `run` returns, every
+//! capability, no descriptor and no variable of the caller, and the [`model::Conditions`]: host name, user, umask,
+//! clock, random numbers, order of directories, kernel, processors and more. What it wrote is in the build directory of the [`Outcome`]; when `run` returns, every
 //! process of it is dead. It works the same, and shows the same, for an ordinary user and for root.
 //!
 //! What this crate is not: it knows no store, no recipe and no cache; it does not decide what is declared. It
@@ -19,7 +19,8 @@
 //! share memory and execute.
 //!
 //! What the command may ask of the kernel is an allow-list (`filter`); what the filter does not decide goes to a
-//! thread of the caller (`watch`), which notes attempts at what is not declared.
+//! thread of the caller (`watch`), which notes attempts at what is not declared, answers with the conditions, and
+//! notes which files are used.
 
 mod accounts;
 mod achieved;

@@ -29,15 +29,22 @@ impl Caller {
         let mut bytes = vec![0; length];
         let count = kernel::read_memory(self.pid, address, &mut bytes).ok()?;
         bytes.truncate(count);
-        kernel::call_waits(self.listener, self.id).then_some(bytes)
+        self.waits().then_some(bytes)
     }
 
     /// Writes `bytes` at `address` and lets the call return `value`.
     pub(crate) fn give(&self, address: u64, bytes: &[u8], value: i64) -> Reply {
-        match kernel::write_memory(self.pid, address, bytes) {
-            Ok(()) => Reply::Value(value),
-            Err(_) => Reply::Refuse(libc::EFAULT),
-        }
+        if self.write(address, bytes) { Reply::Value(value) } else { Reply::Refuse(libc::EFAULT) }
+    }
+
+    /// Writes `bytes` at `address`; false if that cannot be.
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> bool {
+        self.waits() && kernel::write_memory(self.pid, address, bytes).is_ok()
+    }
+
+    /// Whether the call still waits. If not, its process may be gone, and its number another one's.
+    pub(crate) fn waits(&self) -> bool {
+        kernel::call_waits(self.listener, self.id)
     }
 
     /// A descriptor of the process, sharing its offset.
