@@ -395,6 +395,7 @@ impl From<BuildError> for Failure {
                 }
             }
             BuildError::Inputs { .. } | BuildError::Package { .. } => Self::invalid(title),
+            BuildError::Gateway { .. } => Self::new(Exit::Failed, title),
             BuildError::Sandbox { source, .. } => Self::no_sandbox(title, source),
             BuildError::Cancelled => Self::new(Exit::stopped(), "stopped"),
             BuildError::Store(_) | BuildError::Ledger(_) => Self::new(Exit::Failed, title).because(&error),

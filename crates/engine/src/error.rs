@@ -38,6 +38,14 @@ pub enum BuildError {
         /// Why not.
         source: SandboxError,
     },
+    /// What stands between a step and the network cannot be set up.
+    #[error("the gateway for step `{step}` cannot be set up: {reason}")]
+    Gateway {
+        /// Which step.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
     /// A step ran and failed, or attempted what is denied.
     #[error("step `{}` {}", .0.step, .0.sentence())]
     Step(Box<FailedStep>),

@@ -20,6 +20,7 @@ mod graph;
 pub mod hint;
 mod log;
 mod missing;
+mod network;
 pub mod observation;
 mod run;
 mod sealed;
@@ -34,6 +35,8 @@ pub mod attest;
 pub mod verify;
 
 pub mod rebuild;
+
+pub mod record;
 
 pub mod shell;
 

@@ -5,7 +5,10 @@
 
 mod apt;
 mod cargo;
+mod credentials;
 mod dpkg;
+mod go;
+mod maven;
 mod npm;
 mod pypi;
 
@@ -178,8 +181,8 @@ impl Host {
         host
     }
 
-    /// The base address of the registry of a type of purl: `cargo`, `npm` or `pypi`. Asked of the host's client once,
-    /// when it is first needed.
+    /// The base address of the registry of a type of purl: `cargo`, `npm` or `pypi`; for `go` and `maven` perhaps several,
+    /// parted by spaces. Asked of the host's client once, when it is first needed.
     ///
     /// # Errors
     /// If neither [`Host::registries`] nor a client says it.
@@ -193,6 +196,8 @@ impl Host {
             .or_insert_with(|| {
                 let base = match kind {
                     "cargo" => cargo::index(self),
+                    "go" => go::proxies(self),
+                    "maven" => maven::repositories(self),
                     "npm" => npm::registry(self),
                     "pypi" => pypi::simple_index(self),
                     _ => Err("no client is known for it".to_owned()),

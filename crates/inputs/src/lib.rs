@@ -14,6 +14,8 @@ mod deb822;
 mod error;
 mod fetch;
 mod lock;
+mod record;
+mod upstream;
 
 mod host;
 mod http;
@@ -32,10 +34,12 @@ pub use git::GitError;
 pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::lock;
+pub use record::{Network, Recorder};
 pub use source::git::commit;
 pub use source::registry::RegistryError;
 pub use source::worktree::{WorkTree, bring_worktree, worktree};
 pub use toolchain::debian::{ASSEMBLER, DebianError, Version};
+pub use upstream::UpstreamError;
 
 /// What every function of this crate works with.
 #[derive(Clone, Copy)]

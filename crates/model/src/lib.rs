@@ -20,6 +20,9 @@ pub mod diagnostic;
 pub mod purl;
 pub mod recipe;
 
+pub mod ecosystem;
+pub mod transcript;
+
 pub mod lock;
 
 pub mod action;
@@ -36,10 +39,12 @@ pub mod violation;
 pub use conditions::Conditions;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use digest::{Digest, Hasher, Sha256};
+pub use ecosystem::Ecosystem;
 pub use event::Event;
 pub use path::{FileName, RelPath};
 pub use purl::Purl;
 pub use timestamp::Timestamp;
 pub use trace::Trace;
+pub use transcript::Transcript;
 pub use verdict::Verdict;
 pub use violation::Violation;

@@ -9,6 +9,7 @@ mod checker;
 mod conditions;
 mod policies;
 mod raw;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{Clock, DirectoryOrder, Random};
+use crate::ecosystem::Ecosystem;
 use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, RelPath, Sha256, Timestamp};
@@ -229,6 +231,10 @@ pub struct Step {
     pub outputs: Vec<RelPath>,
     /// Added to the environment of the conditions.
     pub env: BTreeMap<String, String>,
+    /// The ecosystems whose tools it runs: what they fetch was recorded at lock time. Sorted.
+    pub uses: Vec<Ecosystem>,
+    /// Shell commands that run at lock time, in its place, so that what they fetch is recorded. Empty if it uses nothing.
+    pub record: Vec<String>,
     /// Names of the secrets that lie in `/run/secrets` while it runs. Sorted. Their values are in no recipe.
     pub secrets: Vec<String>,
     /// Wall-clock limit. Default one hour.

@@ -63,6 +63,13 @@ fn setup(job: &Job) -> Result<i32, Failure> {
         Message::Names.send(socket, Some(names)).at(Stage::Supervise)?;
         kernel::close(names);
     }
+    if job.gateway {
+        for (nth, port) in crate::gateway::PORTS.into_iter().enumerate() {
+            let door = kernel::door(port).at_entry(Stage::Doors, nth)?;
+            Message::Door { nth: nth as u64 }.send(socket, Some(door)).at(Stage::Supervise)?;
+            kernel::close(door);
+        }
+    }
     kernel::drop_capabilities().at(Stage::Privileges)?;
     kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;
     let ready = Message::Ready { cpus: cpus as u64, hidepid, keyring, nested_refused };

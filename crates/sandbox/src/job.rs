@@ -95,6 +95,8 @@ pub(crate) struct Job {
     /// Files of `/run/secrets`: name, content.
     pub(crate) secrets: Vec<(CString, Vec<u8>)>,
     pub(crate) descriptors: Descriptors,
+    /// Whether its network has doors.
+    pub(crate) gateway: bool,
     /// What it does without.
     pub(crate) lacks: Lacks,
     /// Whether every look at a file is heard.

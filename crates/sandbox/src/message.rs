@@ -16,6 +16,8 @@ pub(crate) enum Message {
     Root,
     /// The socket at which names are asked for comes with it.
     Names,
+    /// A door of the gateway comes with it: which one.
+    Door { nth: u64 },
     /// The command is about to be executed; the listener for its system calls comes with it, if there is one.
     Filtered { landlock: u32 },
     /// The command ended.
@@ -39,6 +41,7 @@ impl Message {
             Self::OutOfMemory => [4, 0, 0, 0, 0, 0, 0, 0],
             Self::Root => [7, 0, 0, 0, 0, 0, 0, 0],
             Self::Names => [5, 0, 0, 0, 0, 0, 0, 0],
+            Self::Door { nth } => [8, nth, 0, 0, 0, 0, 0, 0],
             Self::Filtered { landlock } => [6, landlock.into(), 0, 0, 0, 0, 0, 0],
         };
         let mut bytes = [0; 64];
@@ -74,6 +77,7 @@ impl Message {
             4 => Self::OutOfMemory,
             7 => Self::Root,
             5 => Self::Names,
+            8 => Self::Door { nth: n(1) },
             6 => Self::Filtered { landlock: u32::try_from(n(1)).ok()? },
             _ => return None,
         })

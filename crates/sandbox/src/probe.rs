@@ -136,6 +136,7 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
         memory: None,
         command: Command::new(&["/".into()], &BTreeMap::new()).map_err(early)?,
         secrets: Vec::new(),
+        gateway: false,
         descriptors: channels.inherited(),
         lacks,
         trace: false,

@@ -22,7 +22,7 @@ use crate::job::{
 use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
 use crate::supervise::{Child, Supervision};
-use crate::{Io, Mode, Outcome, SandboxError, Spec, copied, idmap, inside, probe, refusal};
+use crate::{Gateway, Io, Mode, Outcome, SandboxError, Spec, copied, idmap, inside, probe, refusal};
 
 /// The namespaces of a sandbox, as `/proc/self/ns` names them.
 pub(crate) const NAMESPACES: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
@@ -50,13 +50,19 @@ static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
 pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let started = Instant::now();
     let Spec { root, work, scratch, arguments, env, .. } = spec;
-    let Spec { secrets, conditions, timeout, memory, trace, degraded, io, cancel, .. } = spec;
+    let Spec { secrets, gateway, conditions, timeout, memory, trace, degraded, io, cancel, .. } = spec;
     layout::check(conditions)?;
     let mode = mode();
     let privileged = mode == Mode::Privileged;
     let command = Command::new(arguments, env)?;
     let lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
-    let layout = Layout::plan(root, conditions, lacks)?;
+    if gateway.is_some() && lacks.network {
+        let cause = "a step that fetches needs a network of its own, which this host refuses".to_owned();
+        let fix = "`selfsame doctor` says what would give it one".to_owned();
+        return Err(SandboxError::Refused { cause, fix });
+    }
+    let files = gateway.map_or_else(Vec::new, Gateway::files);
+    let layout = Layout::plan(root, conditions, files, lacks)?;
     for dir in [root, work, scratch] {
         let failed =
             |source| SandboxError::Path { attempt: "use as a directory", path: dir.to_owned(), source };
@@ -94,6 +100,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         memory,
         command,
         secrets: secret_files(secrets)?,
+        gateway: gateway.is_some(),
         descriptors: channels.inherited(),
         lacks,
         trace,
@@ -134,6 +141,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         work,
         scratch,
         conditions,
+        gateway,
     };
     supervision.until_end(io)
 }

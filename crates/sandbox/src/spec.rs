@@ -10,7 +10,7 @@ use model::trace::Trace;
 use model::violation::Violation;
 use serde::{Deserialize, Serialize};
 
-use crate::{Achieved, Cancel};
+use crate::{Achieved, Cancel, Gateway};
 
 /// One command and its world.
 ///
@@ -32,6 +32,8 @@ pub struct Spec<'a> {
     /// Files of `/run/secrets`, by name, sorted: in memory that is never swapped, readable by the builder alone. Without any, there
     /// is no such directory.
     pub secrets: &'a [(&'a str, &'a [u8])],
+    /// What stands at the end of the only way out of the command's network; without one, there is no way.
+    pub gateway: Option<&'a dyn Gateway>,
     /// What the command sees of its world.
     pub conditions: &'a Conditions,
     /// Wall-clock limit.

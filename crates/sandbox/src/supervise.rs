@@ -18,7 +18,10 @@ use crate::kernel::{self, Errno};
 use crate::layout::{DEVICES, Entry};
 use crate::message::Message;
 use crate::watch::{Files, Seen, Watcher};
-use crate::{Achieved, Cancel, Exit, Io, MemoryLimit, Mode, Outcome, SandboxError, Usage, refusal, run};
+use crate::{
+    Achieved, Cancel, Doors, Exit, Gateway, Io, MemoryLimit, Mode, Outcome, SandboxError, Usage, Who,
+    refusal, run,
+};
 
 /// Init, seen from outside. Dropped, it and everything in its sandbox is dead.
 pub(crate) struct Child {
@@ -101,6 +104,7 @@ pub(crate) struct Supervision<'a> {
     pub(crate) work: &'a Path,
     pub(crate) scratch: &'a Path,
     pub(crate) conditions: &'a Conditions,
+    pub(crate) gateway: Option<&'a dyn Gateway>,
 }
 
 /// What init has said so far.
@@ -114,19 +118,29 @@ struct Heard {
     usage: Usage,
     survivors: bool,
     names: Option<OwnedFd>,
+    /// In the order of [`Doors`].
+    doors: Vec<OwnedFd>,
     root: Option<OwnedFd>,
     /// Set once the command is about to be executed: the version of Landlock, and its listener, if it could have one.
     filtered: Option<(u32, Option<OwnedFd>)>,
 }
 
-impl Supervision<'_> {
+impl<'a> Supervision<'a> {
     pub(crate) fn until_end(mut self, io: Io<'_>) -> Result<Outcome, SandboxError> {
         let mut heard = Heard::default();
         let end = Cancel::new()
             .map_err(|e| refusal::setup(Stage::Supervise, String::new(), e.raw_os_error().unwrap_or(0)))?;
         let (result, seen) = std::thread::scope(|scope| {
             let mut watching = None;
-            let watch = &mut |watcher: Watcher| watching = Some(scope.spawn(|| watcher.run(&end)));
+            let mut serving = None;
+            let gateway = self.gateway;
+            let watch = &mut |watcher: Watcher<'a>, doors: Option<Doors>, who: Who| {
+                watching = Some(scope.spawn(|| watcher.run(&end)));
+                if let (Some(gateway), Some(doors)) = (gateway, doors) {
+                    let end = &end;
+                    serving = Some(scope.spawn(move || gateway.serve(doors, &who, end)));
+                }
+            };
             let result = match io {
                 Io::Log { sink } => self.listen(&mut heard, sink, watch),
                 Io::Terminal => {
@@ -139,7 +153,11 @@ impl Supervision<'_> {
             // What was not heard to its end is no record: a fault of this program, and told as one.
             let seen =
                 watching.map(|thread| thread.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
-            (result, seen.unwrap_or_default())
+            let mut seen = seen.unwrap_or_default();
+            let asked =
+                serving.map(|thread| thread.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
+            seen.violations.extend(asked.unwrap_or_default());
+            (result, seen)
         });
         let killed = result?;
         if let Some(cause) = seen.broken.clone() {
@@ -172,7 +190,7 @@ impl Supervision<'_> {
         &mut self,
         heard: &mut Heard,
         sink: &mut dyn FnMut(&[u8]),
-        watch: &mut dyn FnMut(Watcher),
+        watch: &mut dyn FnMut(Watcher<'a>, Option<Doors>, Who),
     ) -> Result<Option<Exit>, SandboxError> {
         let mut killed = None;
         // Not larger: a page that is written after a fork is copied first, and every run forks.
@@ -210,7 +228,11 @@ impl Supervision<'_> {
                     let files = second.map(|root| Files::new(root, self.job.layout.writable()));
                     let (owner, conditions) = (self.job.owner, self.conditions.clone());
                     let (names, init) = (heard.names.take(), self.child.pid());
-                    watch(Watcher::new(listener, names, init, files, root, owner, conditions));
+                    let doors = <[OwnedFd; 3]>::try_from(std::mem::take(&mut heard.doors)).ok();
+                    let doors = doors.map(|[http, https, proxy]| Doors { http, https, proxy });
+                    let watcher =
+                        Watcher::new(listener, names, init, files, root, owner, conditions, self.gateway);
+                    watch(watcher, doors, Who::new(init));
                 }
             }
             if ended {
@@ -267,6 +289,9 @@ impl Supervision<'_> {
                 }
                 (Some(Message::Failed(failure)), _) => heard.failed = Some(failure),
                 (Some(Message::Root), Some(root)) => heard.root = Some(root),
+                (Some(Message::Door { nth }), Some(door)) if nth == heard.doors.len() as u64 => {
+                    heard.doors.push(door)
+                }
                 (Some(Message::Names), Some(names)) => heard.names = Some(names),
                 (Some(Message::Filtered { landlock }), listener) => {
                     heard.filtered = Some((landlock, listener));

@@ -1,9 +1,9 @@
 //! Registries of source packages: one file each. Where each is comes from [`crate::Host`].
 
-mod cargo;
+pub(crate) mod cargo;
 mod debian;
 mod npm;
-mod pypi;
+pub(crate) mod pypi;
 
 use std::io::Read;
 

@@ -96,6 +96,9 @@ pub(super) struct RawStep {
     pub(super) env: Table<At<String>>,
     #[serde(default)]
     pub(super) secrets: Vec<At<String>>,
+    #[serde(default)]
+    pub(super) uses: Vec<At<String>>,
+    pub(super) record: Option<At<Vec<At<String>>>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) memory: Option<At<String>>,
     #[serde(default)]

@@ -33,7 +33,7 @@ fn a_directory_is_a_directory() {
 
 fn action() -> Action {
     Action {
-        script: model::action::script(&["echo it's".into()]),
+        script: model::action::script(&[], &["echo it's".into()]),
         env: BTreeMap::from([("B".into(), "2".into()), ("A".into(), "1".into())]),
         outputs: vec![p("out")],
         toolchain: Digest::of(b"toolchain"),
@@ -41,6 +41,7 @@ fn action() -> Action {
         conditions: Conditions::canonical(Timestamp(1_700_000_000)),
         timeout: Duration::from_secs(60),
         memory: None,
+        transcript: None,
         secrets: Vec::new(),
         degraded: false,
         isa: "x86_64".into(),
@@ -119,6 +120,6 @@ fn an_action_result_is_an_action_result() {
 
 #[test]
 fn the_shown_command_survives_quotes() {
-    let script = model::action::script(&["echo 'a b' $HOME".into()]);
+    let script = model::action::script(&[], &["echo 'a b' $HOME".into()]);
     assert_eq!(script, "printf '$ %s\\n' 'echo '\\''a b'\\'' $HOME'\necho 'a b' $HOME\n");
 }
