@@ -18,6 +18,8 @@ use crate::{Context, InputError};
 pub struct Recorder<'a> {
     cx: &'a Context<'a>,
     upstream: Upstream<'a>,
+    /// Whose requests they are.
+    step: &'a str,
     /// What the lock has.
     known: &'a Transcript,
     /// Whether pages that list versions are brought even if they are known: what is known lists only what was chosen then.
@@ -48,10 +50,16 @@ impl<'a> Network<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Records what is not `known`; with `anew`, pages that list versions are brought in any case.
+    /// Records what `step` asks and is not `known`; with `anew`, pages that list versions are brought in any case.
     #[must_use]
-    pub fn new(cx: &'a Context<'a>, network: &'a Network<'a>, known: &'a Transcript, anew: bool) -> Self {
-        Self { cx, upstream: Upstream::new(cx, &network.0), known, anew, state: Mutex::default() }
+    pub fn new(
+        cx: &'a Context<'a>,
+        network: &'a Network<'a>,
+        step: &'a str,
+        known: &'a Transcript,
+        anew: bool,
+    ) -> Self {
+        Self { cx, upstream: Upstream::new(cx, &network.0), step, known, anew, state: Mutex::default() }
     }
 
     /// What could not be answered, in the order of the locators.
@@ -108,6 +116,8 @@ impl<'a> Recorder<'a> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.failed.remove(asked);
         state.transcript.0.insert(asked.clone(), answered.clone());
+        let done = state.transcript.0.len() as u64;
+        (self.cx.events)(Event::Advanced { stage: "record", name: self.step.to_owned(), done });
         Ok(answered)
     }
 
@@ -120,7 +130,6 @@ impl<'a> Recorder<'a> {
         let headers =
             passed.iter().filter_map(|name| Some((*name, request.header(name)?.to_owned()))).collect();
         let sent = Sent { headers, body: request.body.clone() };
-        (self.cx.events)(Event::Note { text: asked.to_string() });
         let found = self.upstream.bring(asked, &sent, &Kept::default());
         let kept = found.and_then(|brought| {
             if asked.body.is_some() {

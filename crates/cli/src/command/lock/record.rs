@@ -83,7 +83,7 @@ fn attempt(
 ) -> Result<Transcript, Failure> {
     session.inputs(&project.dir, |cx| {
         let network = Network::new(cx);
-        let recorder = Recorder::new(cx, &network, known, anew);
+        let recorder = Recorder::new(cx, &network, &step.name, known, anew);
         let ran: Result<(), BuildError> =
             session.engine(|cx| engine::record::record(cx, job, step, &recorder));
         let unanswered: Vec<InputError> = recorder.unanswered();
