@@ -26,7 +26,7 @@ pub use version::Version;
 
 /// Version of the rules by which packages become a tree: unpacking, alternatives and the table of fix-ups. A change of
 /// any that can change a tree raises it.
-pub const ASSEMBLER: u32 = 1;
+pub const ASSEMBLER: u32 = 2;
 
 /// Why a toolchain could not be resolved, verified or assembled.
 #[derive(Debug, thiserror::Error)]
