@@ -43,7 +43,7 @@ pub fn action(
         work,
         conditions: conditions.clone(),
         timeout: step.timeout,
-        memory: step.memory,
+        limits: step.limits,
         secrets: step.secrets.clone(),
         degraded,
         isa: isa(&job.lock.toolchain.arch).to_owned(),

@@ -37,7 +37,7 @@ pub(crate) fn in_sandbox(
         secrets: &cx.secrets.files(step),
         conditions: &action.conditions,
         timeout: Some(action.timeout),
-        memory: action.memory,
+        limits: action.limits,
         trace,
         degraded: action.degraded,
         io: Io::Log { sink },

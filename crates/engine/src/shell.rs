@@ -62,7 +62,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         secrets: &cx.secrets.files(step),
         conditions: &conditions,
         timeout: None,
-        memory: action.memory,
+        limits: action.limits,
         trace: false,
         degraded: cx.degraded,
         io: Io::Terminal,
