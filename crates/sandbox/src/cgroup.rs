@@ -2,7 +2,7 @@
 //! kept by the kernel, and what used them up is known exactly.
 //!
 //! The kernel lets no process live in a cgroup that gives controllers to others. Where this process is alone in a
-//! cgroup that is its own, it moves itself, once, one below ([`CALLER`]); sandboxes come beside it, and go with their
+//! cgroup that is its own, with what it has started, it moves itself, once, one below ([`CALLER`]); sandboxes come beside it, and go with their
 //! end. A cgroup with other processes in it is left alone.
 
 use std::fs;
@@ -29,7 +29,7 @@ const CONTROLLERS: [&str; 2] = ["memory", "pids"];
 pub(crate) struct Place {
     /// Its directory.
     pub(crate) base: String,
-    /// Whether this process, alone in it, has to go one below first.
+    /// Whether this process, alone in it with what it has started, has to go one below first.
     pub(crate) enter: bool,
 }
 
@@ -79,8 +79,7 @@ pub(crate) fn find(
     if has("cgroup.subtree_control").is_empty() {
         return Ok(Place { base, enter: false });
     }
-    let procs = read(&format!("{base}/cgroup.procs")).unwrap_or_default();
-    let alone = procs.split_whitespace().all(|pid| pid == own.to_string());
+    let alone = processes(&base, read).into_iter().all(|pid| descends(pid, own, read));
     if alone {
         Ok(Place { base, enter: !entered })
     } else {
@@ -88,28 +87,71 @@ pub(crate) fn find(
     }
 }
 
-/// The directory below which this process makes cgroups. Decided once.
-fn base() -> Option<&'static Path> {
+/// The processes of the cgroup `base`.
+fn processes(base: &str, read: &dyn Fn(&str) -> Option<String>) -> Vec<u32> {
+    let text = read(&format!("{base}/cgroup.procs")).unwrap_or_default();
+    // One of another pid namespace is 0.
+    text.split_whitespace().map(|pid| pid.parse().unwrap_or(0)).collect()
+}
+
+/// Whether `pid` is `own`, or was started by it, or by one that was; also if it is gone.
+fn descends(mut pid: u32, own: u32, read: &dyn Fn(&str) -> Option<String>) -> bool {
+    while pid != own {
+        if pid <= 1 {
+            return false;
+        }
+        let Some(stat) = read(&format!("/proc/{pid}/stat")) else { return true };
+        // Behind the name in brackets: the state, then the parent.
+        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
+        pid = parent.unwrap_or(0);
+    }
+    true
+}
+
+/// Moves all that is in `base` one below, until it can give controllers away.
+///
+/// More than once: a thread of this process may start something meanwhile.
+fn enter(base: &Path, below: &Path, read: &dyn Fn(&str) -> Option<String>, own: u32) -> bool {
+    for _ in 0..20 {
+        for pid in processes(&base.to_string_lossy(), read) {
+            if !descends(pid, own, read) {
+                return false;
+            }
+            // One that has ended cannot be moved, and does not matter.
+            let _ = write(&below.join("cgroup.procs"), &pid.to_string());
+        }
+        match write(&base.join("cgroup.subtree_control"), "+memory +pids") {
+            Ok(()) => return true,
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => {}
+            Err(_) => return false,
+        }
+    }
+    false
+}
+
+/// The directory below which this process makes cgroups.
+///
+/// Decided once, before the first sandbox is started: one that runs must not be moved, it would see that.
+pub(crate) fn base() -> Option<&'static Path> {
     static BASE: OnceLock<Option<PathBuf>> = OnceLock::new();
     BASE.get_or_init(|| {
         let read = |path: &str| fs::read_to_string(path).ok();
         let writable = |path: &str| std::ffi::CString::new(path).is_ok_and(|path| kernel::writable(&path));
         let place = find(&read, &writable, std::process::id()).ok()?;
         let base = PathBuf::from(place.base);
-        let controllers = || write(&base.join("cgroup.subtree_control"), "+memory +pids");
+        let below = base.join(CALLER);
         if place.enter {
-            let below = base.join(CALLER);
-            let own = std::process::id().to_string();
             let _ = fs::create_dir(&below);
-            write(&below.join("cgroup.procs"), &own).ok()?;
-            if controllers().is_err() {
+            if !enter(&base, &below, &read, std::process::id()) {
                 // Somebody came in meanwhile: back.
-                let _ = write(&base.join("cgroup.procs"), &own);
+                for pid in processes(&below.to_string_lossy(), &read) {
+                    let _ = write(&base.join("cgroup.procs"), &pid.to_string());
+                }
                 let _ = fs::remove_dir(&below);
                 return None;
             }
         } else {
-            controllers().ok()?;
+            write(&base.join("cgroup.subtree_control"), "+memory +pids").ok()?;
         }
         Some(base)
     })
@@ -221,7 +263,11 @@ mod tests {
         assert_eq!(found(&[own, has, gives], &[]), at(false));
         let entered = ("/proc/self/cgroup", "0::/a/selfsame.caller\n");
         assert_eq!(found(&[entered, has, gives], &[]), at(false));
-        assert_eq!(found(&[own, has, (alone.0, "7\n8\n")], &[]), lack("holds other processes too"));
+        let both = (alone.0, "7\n8\n");
+        let other = |parent| [own, has, both, ("/proc/8/stat", parent), ("/proc/9/stat", "9 (x) S 7 9")];
+        assert_eq!(found(&other("8 (a) S) S 9 8 8"), &[]), at(true), "a child of a child");
+        assert_eq!(found(&other("8 (a) S 1 8 8"), &[]), lack("holds other processes too"));
+        assert_eq!(found(&[own, has, (alone.0, "7\n0\n")], &[]), lack("holds other processes too"));
         assert_eq!(found(&[own, (has.0, "cpu pids"), alone], &[]), lack("is without memory"));
         assert_eq!(found(&[own, has, alone], &[alone.0]), lack("is not this user's"));
         assert_eq!(found(&[own], &[]), Err(Lack::Version));

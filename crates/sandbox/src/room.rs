@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 const PAUSES: u32 = 50;
 /// As above, if the disk has lost much.
 const SHORT_PAUSES: u32 = 4;
+/// So much above the reserve, its end is far.
+const FAR: u64 = 1 << 30;
 /// What is left to the machine, at most: the hundredth part of its disk, if that is less.
 const RESERVE: u64 = 1 << 30;
 /// Nobody has deeper directories but to hide something; what is below counts for the reserve alone.
@@ -37,6 +39,7 @@ pub(crate) struct Room {
     /// The command's files in memory: the root of the sandbox.
     memory: Option<OwnedFd>,
     reserve: u64,
+    often: bool,
     next_look: Instant,
     /// When, and with how much left on the disk, what lies there was added up.
     summed: Instant,
@@ -65,7 +68,8 @@ impl Room {
             memory: None,
             // A disk that was almost full when it began is no reason to end it.
             reserve: RESERVE.min(all / 100).min(left / 2),
-            next_look: now + if limits.disk.is_some() { OFTEN } else { SELDOM },
+            often: limits.disk.is_some(),
+            next_look: now + OFTEN,
             summed: now,
             took: Duration::ZERO,
             left,
@@ -89,11 +93,13 @@ impl Room {
         if now < self.next_look {
             return None;
         }
-        self.next_look = now + if self.limit.is_some() { OFTEN } else { SELDOM };
+        self.next_look = now + if self.often { OFTEN } else { SELDOM };
         let (_, left, _) = kernel::file_system(&self.scratch).ok()?;
         if left < self.reserve {
             return Some(Exit::DiskFull);
         }
+        // As long as no disk fills it, there is time.
+        self.often = self.limit.is_some() || left - self.reserve < FAR;
         let limit = self.limit?;
         let lost = self.left.saturating_sub(left);
         let since = now - self.summed;
@@ -107,6 +113,9 @@ impl Room {
 
     /// Which limit a command was above when it ended; whether it ended well is `well`.
     pub(crate) fn at_end(&mut self, well: bool) -> Option<Exit> {
+        if !well && kernel::file_system(&self.scratch).is_ok_and(|(_, left, _)| left < self.reserve) {
+            return Some(Exit::DiskFull);
+        }
         if self.limit.is_none() && (well || self.file_size.is_none()) {
             return None;
         }

@@ -26,7 +26,7 @@ use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
 use crate::room::Room;
 use crate::supervise::{Child, Supervision};
-use crate::{Io, Mode, Outcome, SandboxError, Spec, copied, idmap, inside, probe, refusal};
+use crate::{Io, Mode, Outcome, SandboxError, Spec, cgroup, copied, idmap, inside, probe, refusal};
 
 /// The namespaces of a sandbox, as `/proc/self/ns` names them.
 pub(crate) const NAMESPACES: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
@@ -149,6 +149,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
 
 /// Forks init into a cgroup, if a limit is asked for that one keeps better, and there can be one.
 fn start_limited(job: &mut Job) -> Result<Child, SandboxError> {
+    cgroup::base();
     let limits = job.limits;
     let asked = limits.memory.is_some() || limits.processes.is_some() || limits.cpu_time.is_some();
     if let Some(cgroup) = asked.then(|| Cgroup::new(&limits)).flatten() {
