@@ -166,6 +166,11 @@ pub(crate) fn describe(exit: Exit) -> String {
         Exit::Signal(signal) => format!("killed by signal {signal}"),
         Exit::TimedOut => "its time limit passed".into(),
         Exit::OutOfMemory => "its memory limit was reached".into(),
+        Exit::OutOfProcesses => "its limit of processes was reached".into(),
+        Exit::OutOfCpuTime => "its limit of processor time was reached".into(),
+        Exit::FileTooLarge => "a file reached its limit of size".into(),
+        Exit::OutOfDisk => "it wrote more than its limit of the disk".into(),
+        Exit::DiskFull => "it was ended before it filled the disk".into(),
         Exit::Cancelled => "stopped".into(),
     }
 }

@@ -60,7 +60,8 @@ pub(crate) fn execute(
     let (violations, denied) = judge(cx, step, &outcome.violations, outcome.exit != Exit::Code(0));
     if denied || outcome.exit != Exit::Code(0) {
         // Looked at while what it wrote is there; the log may need that room.
-        let full = outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);
+        let full =
+            outcome.exit == Exit::DiskFull || outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);
         let exit = outcome.exit;
         drop(outcome);
         if full {

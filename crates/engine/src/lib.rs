@@ -18,6 +18,7 @@ mod execute;
 mod failed;
 mod graph;
 pub mod hint;
+mod limit;
 mod log;
 mod missing;
 mod network;

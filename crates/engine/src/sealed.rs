@@ -40,7 +40,7 @@ pub(crate) fn in_sandbox(
         gateway: place.network,
         conditions: &action.conditions,
         timeout: Some(action.timeout),
-        memory: action.memory,
+        limits: action.limits,
         trace,
         degraded: action.degraded,
         io: Io::Log { sink },

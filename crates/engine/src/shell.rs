@@ -41,7 +41,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         gateway: network.as_ref().map(|network| network as &dyn sandbox::Gateway),
         conditions: &conditions,
         timeout: None,
-        memory: action.memory,
+        limits: action.limits,
         trace: false,
         degraded: cx.degraded,
         io: Io::Terminal,

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::ecosystem::{self, Ecosystem};
 use crate::reapi::{self, MessageError};
 use crate::tree::{Directory, Node};
-use crate::{Conditions, Digest, FileName, RelPath};
+use crate::{Conditions, Digest, FileName, Limits, RelPath};
 
 /// Version of the rules in this module and of what the sandbox gives a step.
 pub const RULES: &str = "selfsame-action/2";
@@ -45,10 +45,10 @@ pub struct Action {
     pub conditions: Conditions,
     /// Wall-clock limit.
     pub timeout: Duration,
-    /// Memory limit in bytes.
-    pub memory: Option<u64>,
     /// The recorded answers of the network that it may ask for again ([`crate::Transcript::digest`]).
     pub transcript: Option<Digest>,
+    /// What else it may use.
+    pub limits: Limits,
     /// Names of the secrets that it can read, sorted.
     pub secrets: Vec<String>,
     /// Whether it may run less sealed, where the host refuses a layer of the sandbox.
@@ -141,7 +141,16 @@ impl Action {
     /// `conditions.json`: conditions, limits that a process can notice, and which secrets it has, if it has some.
     fn world(&self) -> String {
         let conditions = serde_json::to_value(&self.conditions).expect("strings and integers are JSON");
-        let mut world = serde_json::json!({ "conditions": conditions, "memory": self.memory });
+        let mut world = serde_json::json!({ "conditions": conditions, "memory": self.limits.memory });
+        let limits: serde_json::Map<_, _> = self
+            .limits
+            .beside_memory()
+            .into_iter()
+            .map(|(name, limit)| (name.to_owned(), limit.into()))
+            .collect();
+        if !limits.is_empty() {
+            world["limits"] = limits.into();
+        }
         if !self.secrets.is_empty() {
             world["secrets"] = serde_json::json!(self.secrets);
         }
@@ -164,7 +173,10 @@ impl Action {
         let outputs: Vec<_> = self.outputs.iter().map(ToString::to_string).collect();
         parts.insert("outputs".to_owned(), outputs.join(" "));
         parts.insert("time limit".to_owned(), format!("{} s", self.timeout.as_secs()));
-        parts.insert("memory limit".to_owned(), format!("{:?}", self.memory));
+        parts.insert("memory limit".to_owned(), format!("{:?}", self.limits.memory));
+        for (name, limit) in self.limits.beside_memory() {
+            parts.insert(format!("{name} limit"), limit.to_string());
+        }
         parts.insert("platform".to_owned(), self.isa.clone());
         if !self.secrets.is_empty() {
             parts.insert("secrets".to_owned(), self.secrets.join(" "));

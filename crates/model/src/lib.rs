@@ -17,6 +17,7 @@ pub mod tree;
 
 pub mod conditions;
 pub mod diagnostic;
+pub mod limits;
 pub mod purl;
 pub mod recipe;
 
@@ -41,6 +42,7 @@ pub use diagnostic::{Diagnostic, Diagnostics};
 pub use digest::{Digest, Hasher, Sha256};
 pub use ecosystem::Ecosystem;
 pub use event::Event;
+pub use limits::Limits;
 pub use path::{FileName, RelPath};
 pub use purl::Purl;
 pub use timestamp::Timestamp;

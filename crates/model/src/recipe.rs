@@ -7,6 +7,7 @@
 mod check;
 mod checker;
 mod conditions;
+mod limits;
 mod policies;
 mod raw;
 mod uses;
@@ -21,7 +22,7 @@ use crate::conditions::{Clock, DirectoryOrder, Random};
 use crate::ecosystem::Ecosystem;
 use crate::purl::Purl;
 use crate::violation::Policies;
-use crate::{Conditions, Diagnostics, RelPath, Sha256, Timestamp};
+use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
 /// The version of the format that this program reads, the value of the key `selfsame`.
 pub const FORMAT: i64 = 1;
@@ -239,8 +240,8 @@ pub struct Step {
     pub secrets: Vec<String>,
     /// Wall-clock limit. Default one hour.
     pub timeout: Duration,
-    /// Memory limit in bytes.
-    pub memory: Option<u64>,
+    /// What else it may use.
+    pub limits: Limits,
     /// What follows from attempts at what is not declared: the step's word, else the recipe's, else the default.
     pub policies: Policies,
 }

@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             secrets: &[],
             conditions,
             timeout: None,
-            memory: None,
+            limits: model::Limits::default(),
             trace: false,
             degraded: false,
             io: Io::Log { sink: &mut |_| {} },

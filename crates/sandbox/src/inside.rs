@@ -36,6 +36,10 @@ fn setup(job: &Job) -> Result<i32, Failure> {
     keep_only_own_descriptors(job);
     become_builder(job)?;
     tie_to_caller(job)?;
+    if job.cgroup {
+        // Not at the fork: that would make the caller's cgroup the root.
+        kernel::unshare_cgroups().at(Stage::Clone)?;
+    }
     let network = network::Network::begin(&job.network_stack)?;
     count_from(job.process_ids_after)?;
     let keyring = match kernel::new_session_keyring() {

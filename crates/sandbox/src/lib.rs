@@ -25,6 +25,7 @@
 mod accounts;
 mod achieved;
 mod cancel;
+mod cgroup;
 mod copied;
 mod error;
 mod filter;
@@ -37,6 +38,7 @@ mod layout;
 mod message;
 mod probe;
 mod refusal;
+mod room;
 mod run;
 mod scratch;
 mod spec;

@@ -89,7 +89,7 @@ impl World {
             secrets: &[],
             conditions: &self.conditions,
             timeout: None,
-            memory: None,
+            limits: model::Limits::default(),
             trace: false,
             degraded: false,
             io: Io::Log { sink: &mut |_| {} },

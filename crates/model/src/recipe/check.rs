@@ -7,7 +7,8 @@ use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, RawToolchain, nearest};
 use super::uses;
 use super::{
-    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, Toolchain, conditions, policies,
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, Toolchain, conditions, limits,
+    policies,
 };
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath};
@@ -394,7 +395,7 @@ impl Checker {
         }
         let (uses, record) = uses::lower(self, raw);
         let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
-        let memory = raw.memory.as_ref().and_then(|m| self.bytes(m));
+        let limits = limits::lower(self, raw);
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
         let policies = policies::lower(self, &raw.violations, policies);
@@ -409,7 +410,7 @@ impl Checker {
             record,
             secrets,
             timeout: timeout?,
-            memory,
+            limits,
             policies,
         })
     }

@@ -101,6 +101,10 @@ pub(super) struct RawStep {
     pub(super) record: Option<At<Vec<At<String>>>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) memory: Option<At<String>>,
+    pub(super) processes: Option<At<i64>>,
+    pub(super) cpu_time: Option<At<String>>,
+    pub(super) file_size: Option<At<String>>,
+    pub(super) disk: Option<At<String>>,
     #[serde(default)]
     pub(super) violations: RawPolicies,
 }

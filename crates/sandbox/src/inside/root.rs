@@ -43,7 +43,7 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     let toolchain = stage_tree(&job.root, HIDDEN).at(Stage::Toolchain)?;
     let work = stage_tree(&job.work, HIDDEN).at(Stage::Inputs)?;
     let scratch = stage_tree(&job.scratch, 0).at(Stage::Scratch)?;
-    let root = new_root().at(Stage::Root)?;
+    let root = new_root(job.room.as_deref()).at(Stage::Root)?;
 
     fill(job, toolchain)?;
     if job.layout.etc {
@@ -138,9 +138,11 @@ fn stage_tree(source: &Source, attributes: u64) -> Answer<RawFd> {
     Ok(mount)
 }
 
-/// A file system in memory, on top of everything; it becomes the current directory.
-fn new_root() -> Answer<RawFd> {
-    let root = kernel::new_mount(c"tmpfs", &[(c"mode", c"0755")], kernel::NO_SUID | kernel::NO_DEV)?;
+/// A file system in memory, of the size `room` if that is given, on top of everything; it becomes the current directory.
+fn new_root(room: Option<&std::ffi::CStr>) -> Answer<RawFd> {
+    let options = [(c"mode", c"0755"), (c"size", room.unwrap_or(c""))];
+    let options = &options[..if room.is_some() { 2 } else { 1 }];
+    let root = kernel::new_mount(c"tmpfs", options, kernel::NO_SUID | kernel::NO_DEV)?;
     kernel::attach(root, libc::AT_FDCWD, c"/")?;
     kernel::enter_dir(root)?;
     Ok(root)
@@ -217,7 +219,7 @@ fn mount_proc() -> Result<bool, Failure> {
 
 /// The parts of [`build`] that hosts refuse, without any tree.
 pub(super) fn probe(job: &Job) -> Result<bool, Failure> {
-    new_root().at(Stage::Root)?;
+    new_root(None).at(Stage::Root)?;
     for (index, dir) in [c"proc", c"lower", c"upper", c"work", c"build"].into_iter().enumerate() {
         kernel::make_dir(dir, 0o755).at_entry(Stage::Skeleton, index)?;
     }
