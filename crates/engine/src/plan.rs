@@ -33,7 +33,7 @@ pub fn action(
         [(place, Node::Directory(tree))] if place.is_root() => *tree,
         _ => store.compose(&parts)?,
     };
-    let mut env = conditions.environment();
+    let mut env = job.lock.toolchain.environment(conditions.environment());
     env.extend(step.env.clone());
     Ok(Action {
         script: action::script(&step.run),

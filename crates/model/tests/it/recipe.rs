@@ -41,8 +41,8 @@ fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
     let recipe = recipe::parse("selfsame.toml", GOOD).unwrap();
     let names: Vec<_> = recipe.steps.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["build", "pack"]);
-    assert_eq!(recipe.toolchain.packages, ["gcc", "make"]);
-    assert_eq!(recipe.toolchain.components, ["main"]);
+    assert_eq!(recipe.toolchain.debian().unwrap().packages, ["gcc", "make"]);
+    assert_eq!(recipe.toolchain.debian().unwrap().components, ["main"]);
     assert_eq!(recipe.steps[0].memory, Some(2 << 30));
     assert_eq!(recipe.steps[0].secrets, ["key", "npm-token"]);
     let only_source = Reference::Source { name: "main".into(), path: model::RelPath::root() };
