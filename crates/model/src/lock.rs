@@ -3,6 +3,7 @@
 //! Stable text: sorted, no times, locators relative to a registry, so that locking twice gives the same file
 //! and a lock survives a change of mirror. The format is specified in `docs/formats/lock.md`.
 
+mod parts;
 mod stale;
 mod text;
 mod toolchain;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::recipe::Locator;
 use crate::{Diagnostic, Diagnostics, Digest, RelPath, Timestamp};
 
+pub use parts::{Change, Part};
 pub use stale::Stale;
 pub use toolchain::{
     Installed, LockedArchive, LockedBase, LockedDebian, LockedHost, LockedImage, LockedToolchain,
