@@ -54,6 +54,16 @@ pub enum ToolchainError {
         /// What is there.
         nearby: String,
     },
+    /// `link` names nothing.
+    #[error("archive `{archive}` links to `{path}`, but there is no such file; it has {nearby}")]
+    NoFile {
+        /// Which archive.
+        archive: String,
+        /// In the root.
+        path: model::RelPath,
+        /// What is there.
+        nearby: String,
+    },
     /// In a named archive.
     #[error("archive `{archive}` of the toolchain")]
     Archive {

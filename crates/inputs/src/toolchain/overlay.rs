@@ -20,6 +20,8 @@ use crate::{Context, InputError};
 const SPACE: &str = "toolchain-overlay";
 /// Where it is kept which files an archive's tree was unpacked from.
 const UNPACKED: &str = "toolchain-archive";
+/// Where links to programs lie. Every step has it in its `PATH`.
+const LINKS: &str = "usr/local/bin";
 /// Which package or archive brought which files, by the tree's digest: JSON, paths by name. As Debian's assembler does.
 const OWNERS: &str = "owners";
 
@@ -66,23 +68,34 @@ pub(super) fn lock(
         strip: recipe.strip.filter(|_| matches!(recipe.origin, Locator::Package { .. })),
         at: recipe.at.clone(),
         path: recipe.path.clone(),
+        link: recipe.link.clone(),
         env: recipe.env.clone(),
         licence: source.licence,
         tree: source.tree,
         files: source.files,
     };
     remember(cx.store, &locked, arch)?;
+    for target in locked.link.values() {
+        if cx.store.lookup(&locked.tree, &target.below(&locked.at))?.is_none() {
+            let (archive, path) = (locked.name.clone(), target.clone());
+            return Err(ToolchainError::NoFile { archive, path, nearby: top(cx, &locked.tree)? }.into());
+        }
+    }
     for folder in &locked.path {
         let below = folder.below(&locked.at);
         let there = cx.store.lookup(&locked.tree, &below)?;
         if !matches!(there, Some(Node::Directory(_))) && !(below.is_root() || folder == &locked.at) {
             let (archive, path) = (locked.name.clone(), folder.clone());
-            let top: Vec<String> =
-                cx.store.directory(&locked.tree)?.0.keys().take(10).map(|n| n.as_str().to_owned()).collect();
-            return Err(ToolchainError::NoDirectory { archive, path, nearby: top.join(", ") }.into());
+            return Err(ToolchainError::NoDirectory { archive, path, nearby: top(cx, &locked.tree)? }.into());
         }
     }
     Ok(locked)
+}
+
+/// The first names of a tree, for an error.
+fn top(cx: &Context<'_>, tree: &Digest) -> Result<String, StoreError> {
+    let names = cx.store.directory(tree)?.0.into_keys();
+    Ok(names.take(10).map(|n| n.as_str().to_owned()).collect::<Vec<_>>().join(", "))
 }
 
 /// Makes sure that the store holds a locked archive's tree.
@@ -209,7 +222,11 @@ pub(super) fn made(store: &Store, locked: &LockedToolchain) -> Option<Digest> {
 }
 
 fn key(locked: &LockedToolchain) -> Digest {
-    let archives: Vec<_> = locked.archives.iter().map(|a| (a.at.as_str(), a.tree.to_string())).collect();
+    let archive = |a: &LockedArchive| {
+        let link: BTreeMap<_, _> = a.link.iter().map(|(name, to)| (name.clone(), to.to_string())).collect();
+        (a.at.to_string(), a.tree.to_string(), link)
+    };
+    let archives: Vec<_> = locked.archives.iter().map(archive).collect();
     let text = serde_json::json!([locked.assembler, locked.base_tree.to_string(), archives]).to_string();
     Digest::of(text.as_bytes())
 }
@@ -228,7 +245,13 @@ pub(super) fn compose(cx: &Context<'_>, locked: &LockedToolchain) -> Result<Dige
     let mut places: Vec<(&LockedArchive, RelPath)> = Vec::new();
     for archive in &locked.archives {
         let at = place(cx.store, &tree, &archive.at)?;
-        let parts = [(RelPath::root(), Node::Directory(tree)), (at.clone(), Node::Directory(archive.tree))];
+        let mut parts =
+            vec![(RelPath::root(), Node::Directory(tree)), (at.clone(), Node::Directory(archive.tree))];
+        let links = place(cx.store, &tree, &LINKS.parse().expect("it is a path"))?;
+        for (name, target) in &archive.link {
+            let name = name.parse().expect("a name of a program is a plain word");
+            parts.push((links.join_name(&name), Node::Symlink(format!("/{target}"))));
+        }
         tree = match cx.store.compose(&parts) {
             Ok(tree) => tree,
             Err(StoreError::Conflict { path, first, second }) => {

@@ -145,6 +145,11 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// A tar archive, gzipped.
 pub(crate) fn tar(members: &[Member<'_>]) -> Vec<u8> {
+    gzip(&tar_plain(members))
+}
+
+/// A tar archive.
+pub(crate) fn tar_plain(members: &[Member<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for member in members {
         let mut header = tar::Header::new_gnu();
@@ -165,7 +170,7 @@ pub(crate) fn tar(members: &[Member<'_>]) -> Vec<u8> {
         header.set_cksum();
         builder.append(&header, content.as_bytes()).unwrap();
     }
-    gzip(&builder.into_inner().unwrap())
+    builder.into_inner().unwrap()
 }
 
 fn deb(control: &[u8], data: &[u8]) -> Vec<u8> {

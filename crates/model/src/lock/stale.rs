@@ -102,6 +102,10 @@ impl Differences {
         }
         self.compare(&key(".at"), recipe.at.as_str(), lock.at.as_str());
         self.compare(&key(".path"), list(&recipe.path), list(&lock.path));
+        let links = |l: &BTreeMap<String, crate::RelPath>| {
+            l.iter().map(|(name, to)| format!("{name}={to}")).collect::<Vec<_>>().join(" ")
+        };
+        self.compare(&key(".link"), links(&recipe.link), links(&lock.link));
         self.compare(&key(".env"), table(&recipe.env), table(&lock.env));
     }
 

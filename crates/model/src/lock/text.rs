@@ -79,6 +79,8 @@ struct ArchiveText {
     licence: Option<String>,
     tree: Digest,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    link: BTreeMap<String, RelPath>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     env: BTreeMap<String, String>,
     #[serde(rename = "file")]
     files: Vec<LockedFile>,
@@ -238,6 +240,7 @@ impl From<LockedArchive> for ArchiveText {
             path: from.path,
             licence: from.licence,
             tree: from.tree,
+            link: from.link,
             env: from.env,
             files: from.files,
         };
@@ -275,6 +278,7 @@ impl TryFrom<ArchiveText> for LockedArchive {
             strip,
             at: text.at,
             path: text.path,
+            link: text.link,
             env: text.env,
             licence: text.licence,
             tree: text.tree,

@@ -135,6 +135,8 @@ pub struct LockedArchive {
     /// As in the recipe.
     pub path: Vec<RelPath>,
     /// As in the recipe.
+    pub link: BTreeMap<String, RelPath>,
+    /// As in the recipe.
     pub env: BTreeMap<String, String>,
     /// Licence expression that the package declares.
     pub licence: Option<String>,

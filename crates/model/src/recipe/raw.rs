@@ -76,6 +76,8 @@ pub(super) struct RawToolArchive {
     #[serde(default)]
     pub(super) path: Vec<At<String>>,
     #[serde(default)]
+    pub(super) link: Table<At<String>>,
+    #[serde(default)]
     pub(super) env: Table<At<String>>,
 }
 

@@ -74,6 +74,8 @@ pub struct ToolArchive {
     pub at: RelPath,
     /// Directories of the root that come before others in `PATH`, in this order.
     pub path: Vec<RelPath>,
+    /// Links in `/usr/local/bin`: by name, what in the root they lead to.
+    pub link: BTreeMap<String, RelPath>,
     /// Variables of every step.
     pub env: BTreeMap<String, String>,
 }

@@ -1,6 +1,6 @@
 //! The table `[toolchain]`: what each kind needs, and what has no meaning for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::super::checker::Checker;
@@ -246,6 +246,18 @@ impl Checker {
             (Some(version), _) => Some(self.word(version, "version")?),
             (None, purl) => purl.as_ref().map(|p| p.version().to_owned()),
         };
+        let mut link = BTreeMap::new();
+        for (program, target) in &a.link {
+            let Some(name) = self.word(program, "name of a program") else { continue };
+            let Some(parsed) = self.parsed::<RelPath>(target, "not a file of the root") else { continue };
+            if !parsed.is_within(&place) || parsed.is_root() {
+                let label = format!("expected a file below `{place}`, where the archive lies");
+                let help = Some(format!("write it from the root on, such as \"{}\"", place.join(&parsed)));
+                self.wrong(target, "not a file of this archive", label, help);
+            } else {
+                link.insert(name, parsed);
+            }
+        }
         let mut path: Vec<RelPath> = Vec::new();
         for folder in &a.path {
             let Some(parsed) = self.parsed::<RelPath>(folder, "not a directory of the root") else {
@@ -268,6 +280,6 @@ impl Checker {
             self.wrong(key, "this variable belongs to `path`", "", help);
         }
         let shown = purl.filter(|_| a.url.is_some());
-        Some(ToolArchive { name, version, origin, sha256, purl: shown, strip, at: place, path, env })
+        Some(ToolArchive { name, version, origin, sha256, purl: shown, strip, at: place, path, link, env })
     }
 }
