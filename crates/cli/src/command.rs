@@ -13,6 +13,7 @@ pub(crate) mod reproduce;
 pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod store;
+pub(crate) mod toolchain;
 pub(crate) mod verify;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -56,6 +57,8 @@ pub(crate) enum Verb {
     Show(show::Args),
     /// List what happened, newest first
     Log(log::Args),
+    /// Look at locked toolchains
+    Toolchain(toolchain::Args),
     /// Look after the store of bytes
     Store(store::Args),
     /// Look after signing keys
@@ -80,6 +83,7 @@ impl Verb {
             Self::Rebuild(_) => "rebuild",
             Self::Show(_) => "show",
             Self::Log(_) => "log",
+            Self::Toolchain(_) => "toolchain",
             Self::Store(_) => "store",
             Self::Key(_) => "key",
             Self::Doctor(_) => "doctor",
@@ -112,6 +116,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Rebuild(args) => with(&|s| rebuild::run(s, args)),
         Verb::Show(args) => with(&|s| show::run(s, args)),
         Verb::Log(args) => with(&|s| log::run(s, args)),
+        Verb::Toolchain(args) => with(&|s| toolchain::run(s, args)),
         Verb::Store(args) => with(&|s| store::run(s, args)),
         Verb::Key(args) => with(&|s| key::run(s, args)),
     }
@@ -124,5 +129,5 @@ const fn collects(verb: &Verb) -> bool {
 
 /// True for verbs that record nothing.
 const fn asks(verb: &Verb) -> bool {
-    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Store(_) | Verb::Key(_))
+    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_))
 }

@@ -261,7 +261,10 @@ fn no_answer(error: &(dyn Error + 'static)) -> bool {
     let http = match error.downcast_ref::<InputError>() {
         Some(InputError::Git(git)) => return git.is_no_answer(),
         Some(InputError::Http(http)) => http,
-        Some(InputError::Source { cause, .. }) => return no_answer(&**cause),
+        Some(
+            InputError::Source { cause, .. }
+            | InputError::Toolchain(inputs::ToolchainError::Archive { cause, .. }),
+        ) => return no_answer(&**cause),
         _ => return false,
     };
     matches!(http, HttpError::Transport { .. } | HttpError::Status { status: 408 | 429 | 500..=599, .. })
@@ -301,7 +304,11 @@ impl From<sandbox::SandboxError> for Failure {
 
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        Self::new(Exit::Failed, error.to_string()).because(&error)
+        let exit = match &error {
+            InputError::Image(inputs::ImageError::Denied { .. }) => Exit::NotAuthenticated,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string()).because(&error)
     }
 }
 

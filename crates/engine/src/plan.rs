@@ -38,7 +38,7 @@ pub fn action(
         Some(locked) if !step.uses.is_empty() => Some(store.put(locked.requests.to_text().as_bytes())?),
         _ => None,
     };
-    let mut env = conditions.environment();
+    let mut env = job.lock.toolchain.environment(conditions.environment());
     env.extend(ecosystem::environment(&step.uses));
     env.extend(step.env.clone());
     Ok(Action {

@@ -14,6 +14,15 @@ pub enum InputError {
     /// The toolchain could not be resolved, verified or assembled.
     #[error(transparent)]
     Debian(#[from] crate::DebianError),
+    /// Archives do not go together with the rest of the toolchain.
+    #[error(transparent)]
+    Toolchain(#[from] crate::ToolchainError),
+    /// An image could not be had, or not be unpacked.
+    #[error(transparent)]
+    Image(#[from] crate::ImageError),
+    /// Programs of this machine could not be captured.
+    #[error(transparent)]
+    Capture(#[from] crate::HostCaptureError),
     /// A registry's answer is not what it should be.
     #[error(transparent)]
     Registry(#[from] crate::RegistryError),

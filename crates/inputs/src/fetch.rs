@@ -14,9 +14,9 @@ use model::{Digest, Event, RelPath};
 use store::Store;
 
 use crate::http::Client;
-use crate::toolchain::debian::{ASSEMBLER, Archive, Deb, assemble, bases};
+use crate::toolchain::debian::Archive;
 use crate::upstream::{Kept, Sent, Upstream};
-use crate::{Context, InputError, confirm, source};
+use crate::{Context, InputError, confirm, source, toolchain};
 
 /// Makes sure that the store holds the toolchain's tree and every source's tree, whole.
 ///
@@ -30,8 +30,8 @@ use crate::{Context, InputError, confirm, source};
 pub fn fetch(cx: &Context<'_>, lock: &Lock, recipe: Option<&Recipe>) -> Result<(), InputError> {
     let client = Client::new(cx.host);
     let whole = |tree: &Digest| cx.store.missing(tree).map(|m| m.is_empty());
-    if !confirm::toolchain(cx.store, &lock.toolchain) || !whole(&lock.toolchain.tree)? {
-        toolchain(cx, &client, lock, recipe)?;
+    if !toolchain::confirmed(cx.store, &lock.toolchain) || !whole(&lock.toolchain.tree)? {
+        toolchain::fetch(cx, &client, &lock.toolchain, recipe)?;
     }
     for (name, locked) in &lock.sources {
         if confirm::source(cx.store, locked) && whole(&locked.tree)? {
@@ -127,49 +127,12 @@ fn answer(
     Ok(())
 }
 
-fn toolchain(
-    cx: &Context<'_>,
-    client: &Client<'_>,
-    lock: &Lock,
-    recipe: Option<&Recipe>,
-) -> Result<(), InputError> {
-    let locked = &lock.toolchain;
-    if locked.assembler != ASSEMBLER {
-        return Err(InputError::Mismatch {
-            what: "the version of the rules that make the toolchain's tree".into(),
-            expected: format!("assembler {}", locked.assembler),
-            found: format!("assembler {ASSEMBLER} in this version of selfsame"),
-            advice: "run `selfsame lock`, or use the version of selfsame that wrote the lock",
-        });
-    }
-    let items: Vec<Item> = locked
-        .packages
-        .iter()
-        .map(|p| Item { name: p.name.clone(), path: p.path.clone(), digest: p.digest })
-        .collect();
-    if items.iter().any(|i| !cx.store.contains(&i.digest)) {
-        let mirror = recipe.map(|r| &r.toolchain);
-        let bases = bases(cx, mirror, &locked.suite, &locked.components, locked.snapshot.as_deref())?;
-        packages(cx, client, &Archive::at(bases), &items)?;
-    }
-    let debs: Vec<Deb> = items.into_iter().map(|i| Deb { name: i.name, digest: i.digest }).collect();
-    let found = assemble(cx, &debs)?.tree;
-    if found != locked.tree {
-        return Err(InputError::Tree { what: "the toolchain".into(), expected: locked.tree, found });
-    }
-    Ok(())
-}
-
 /// What [`fetch`] would have to bring, one name each: packages and files that are not in the store and whose trees are
 /// not either, or were not seen made of them. Empty: nothing.
 #[must_use]
 pub fn need(lock: &Lock, store: &Store) -> Vec<String> {
     let whole = |tree: &Digest| store.missing(tree).is_ok_and(|m| m.is_empty());
-    let mut list = Vec::new();
-    if !confirm::toolchain(store, &lock.toolchain) || !whole(&lock.toolchain.tree) {
-        let packages = lock.toolchain.packages.iter().filter(|p| !store.contains(&p.digest));
-        list.extend(packages.map(|p| format!("package {} {}", p.name, p.version)));
-    }
+    let mut list = toolchain::need(store, &lock.toolchain);
     for (name, source) in &lock.sources {
         if confirm::source(store, source) && whole(&source.tree) {
             continue;

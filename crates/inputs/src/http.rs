@@ -42,6 +42,14 @@ pub enum HttpError {
         /// The URL.
         url: String,
     },
+    /// 401: who asks must say who it is.
+    #[error("{url} wants to know who asks (401)")]
+    Unauthorized {
+        /// The URL.
+        url: String,
+        /// The header `WWW-Authenticate`.
+        challenge: String,
+    },
     /// Another refusal.
     #[error("{url} answers {status}")]
     Status {
@@ -167,8 +175,19 @@ impl<'a> Client<'a> {
 
     /// The bytes at `url`, at most `limit` of them.
     pub(crate) fn get(&self, url: &str, accept: Option<&str>, limit: u64) -> Result<Vec<u8>, HttpError> {
+        let accept = accept.map(|accept| ("Accept", accept));
+        self.get_with(url, accept.as_slice(), limit)
+    }
+
+    /// As [`Client::get`], with these headers.
+    pub(crate) fn get_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: u64,
+    ) -> Result<Vec<u8>, HttpError> {
         let mut sink = Memory(Vec::new());
-        self.transfer(url, accept, limit, &mut sink)?;
+        self.transfer(url, headers, limit, &mut sink)?;
         Ok(sink.0)
     }
 
@@ -181,8 +200,20 @@ impl<'a> Client<'a> {
         store: &Store,
         progress: &dyn Fn(u64),
     ) -> Result<Digest, HttpError> {
+        self.download_with(url, &[], limit, store, progress)
+    }
+
+    /// As [`Client::download`], with these headers. They do not go along where the server sends the client elsewhere.
+    pub(crate) fn download_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: u64,
+        store: &Store,
+        progress: &dyn Fn(u64),
+    ) -> Result<Digest, HttpError> {
         let mut sink = Blob { store, writer: store.writer()?, done: 0, progress };
-        self.transfer(url, None, limit, &mut sink)?;
+        self.transfer(url, headers, limit, &mut sink)?;
         Ok(sink.writer.finish()?)
     }
 
@@ -268,7 +299,7 @@ impl<'a> Client<'a> {
     fn transfer(
         &self,
         url: &str,
-        accept: Option<&str>,
+        headers: &[(&str, &str)],
         limit: u64,
         sink: &mut dyn Sink,
     ) -> Result<(), HttpError> {
@@ -285,7 +316,7 @@ impl<'a> Client<'a> {
         loop {
             attempts += 1;
             let before = state.done;
-            let cause = match self.attempt(url, accept, limit, &mut state, sink)? {
+            let cause = match self.attempt(url, headers, limit, &mut state, sink)? {
                 Attempt::Whole => return Ok(()),
                 Attempt::Broken(cause) => cause,
             };
@@ -308,7 +339,7 @@ impl<'a> Client<'a> {
     fn attempt(
         &self,
         url: &str,
-        accept: Option<&str>,
+        headers: &[(&str, &str)],
         limit: u64,
         state: &mut Resume,
         sink: &mut dyn Sink,
@@ -317,8 +348,8 @@ impl<'a> Client<'a> {
         if let Some(authorization) = self.host.authorization(url) {
             request = request.header("Authorization", authorization);
         }
-        if let Some(accept) = accept {
-            request = request.header("Accept", accept);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let (1.., Some(validator)) = (state.done, &state.validator) {
             request = request.header("Range", format!("bytes={}-", state.done)).header("If-Range", validator);
@@ -351,6 +382,10 @@ impl<'a> Client<'a> {
             206 | 416 => {
                 state.validator = None;
                 return Ok(Attempt::Broken(ureq::Error::StatusCode(response.status().as_u16())));
+            }
+            401 => {
+                let challenge = header("www-authenticate").unwrap_or_default();
+                return Err(HttpError::Unauthorized { url: url.to_owned(), challenge });
             }
             404 | 410 => return Err(HttpError::NotFound { url: url.to_owned() }),
             status @ (408 | 429 | 500..=599) => return Ok(Attempt::Broken(ureq::Error::StatusCode(status))),

@@ -23,6 +23,7 @@ mod http;
 mod archive;
 mod calendar;
 mod git;
+mod oci;
 mod source;
 mod toolchain;
 
@@ -34,11 +35,13 @@ pub use git::GitError;
 pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::lock;
+pub use oci::{CredentialError, ImageError};
 pub use record::{Network, Recorder};
 pub use source::git::commit;
 pub use source::registry::RegistryError;
 pub use source::worktree::{WorkTree, bring_worktree, worktree};
-pub use toolchain::debian::{ASSEMBLER, DebianError, Version};
+pub use toolchain::debian::{DebianError, Version};
+pub use toolchain::{ASSEMBLER, HostCaptureError, ToolchainError};
 pub use upstream::UpstreamError;
 
 /// What every function of this crate works with.

@@ -18,6 +18,7 @@ pub mod tree;
 pub mod conditions;
 pub mod diagnostic;
 pub mod limits;
+pub mod oci;
 pub mod purl;
 pub mod recipe;
 

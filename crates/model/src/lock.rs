@@ -3,12 +3,23 @@
 //! Stable text: sorted, no times, locators relative to a registry, so that locking twice gives the same file
 //! and a lock survives a change of mirror. The format is specified in `docs/formats/lock.md`.
 
+mod parts;
+mod stale;
+mod text;
+mod toolchain;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{Locator, Recipe, Source, Toolchain};
+use crate::recipe::Locator;
 use crate::{Diagnostic, Diagnostics, Digest, Ecosystem, RelPath, Timestamp, Transcript};
+
+pub use parts::{Change, Part};
+pub use stale::Stale;
+pub use toolchain::{
+    Installed, LockedArchive, LockedBase, LockedDebian, LockedHost, LockedImage, LockedToolchain,
+};
 
 /// The version of the format, the value of the key `selfsame-lock`.
 pub const FORMAT: i64 = 1;
@@ -42,34 +53,6 @@ pub struct LockedStep {
     pub record: Vec<String>,
     /// Every request and its answer.
     pub requests: Transcript,
-}
-
-/// A toolchain of Debian packages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LockedToolchain {
-    /// `debian`.
-    pub kind: String,
-    /// As in the recipe.
-    pub suite: String,
-    /// As in the recipe, sorted.
-    pub components: Vec<String>,
-    /// As in the recipe.
-    pub arch: String,
-    /// As in the recipe.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// The names in the recipe, sorted.
-    pub requested: Vec<String>,
-    /// OpenPGP fingerprints (hex, upper case) of the keys whose signatures of the index were verified. Sorted.
-    pub signed_by: Vec<String>,
-    /// Version of the rules by which packages become a tree.
-    pub assembler: u32,
-    /// The tree that the packages make.
-    pub tree: Digest,
-    /// The closure, sorted by name.
-    #[serde(rename = "package")]
-    pub packages: Vec<LockedPackage>,
 }
 
 /// One Debian binary package.
@@ -149,24 +132,11 @@ impl LockedStep {
     }
 }
 
-/// One way in which a lock no longer fits its recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stale {
-    /// Which key of the recipe.
-    pub what: String,
-    /// What the recipe says now.
-    pub recipe: String,
-    /// What the lock was made for.
-    pub lock: String,
-}
-
 impl Lock {
     /// The text of the file. The same lock gives the same text.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut sorted = self.clone();
-        sorted.toolchain.packages.sort_by(|a, b| a.name.cmp(&b.name));
-        sorted.toolchain.signed_by.sort();
         for source in sorted.sources.values_mut() {
             source.files.sort_by(|a, b| a.path.cmp(&b.path));
         }
@@ -208,65 +178,12 @@ impl Lock {
         }
         let lock: Self = toml::from_str(text)
             .map_err(|e| fail("the lock is damaged".into(), e.span(), e.message().to_owned()))?;
-        for package in &lock.toolchain.packages {
+        for package in lock.toolchain.packages() {
             if package.path.parse::<RelPath>().is_err() {
                 let label = format!("`{}` leaves the archive", package.path);
                 return Err(fail("the lock is damaged".into(), None, label));
             }
         }
         Ok(lock)
-    }
-
-    /// In which ways this lock does not fit `recipe`. Empty: it fits.
-    #[must_use]
-    pub fn stale(&self, recipe: &Recipe) -> Vec<Stale> {
-        let mut list = Vec::new();
-        let mut compare = |what: &str, recipe: String, lock: String| {
-            if recipe != lock {
-                list.push(Stale { what: what.to_owned(), recipe, lock });
-            }
-        };
-        let Toolchain { packages, suite, components, arch, snapshot, .. } = &recipe.toolchain;
-        let mine = &self.toolchain;
-        compare("toolchain.suite", suite.clone(), mine.suite.clone());
-        compare("toolchain.components", components.join(" "), mine.components.join(" "));
-        compare("toolchain.arch", arch.clone(), mine.arch.clone());
-        compare(
-            "toolchain.snapshot",
-            snapshot.clone().unwrap_or_default(),
-            mine.snapshot.clone().unwrap_or_default(),
-        );
-        compare("toolchain.packages", packages.join(" "), mine.requested.join(" "));
-        let wanted: BTreeMap<&String, &Locator> = recipe
-            .sources
-            .iter()
-            .filter_map(|(name, source)| match source {
-                Source::Worktree { .. } => None,
-                Source::Fetched(locator) => Some((name, locator)),
-            })
-            .collect();
-        for (name, origin) in &wanted {
-            let found = self.sources.get(*name).map(|s| s.origin.to_string()).unwrap_or_default();
-            compare(&format!("sources.{name}"), origin.to_string(), found);
-        }
-        for step in &recipe.steps {
-            let locked = self.steps.get(&step.name);
-            let words = |uses: &[Ecosystem]| uses.iter().map(|e| e.as_str()).collect::<Vec<_>>().join(" ");
-            let (uses, record) =
-                locked.map_or((String::new(), String::new()), |l| (words(&l.uses), l.record.join("; ")));
-            compare(&format!("step.{}.uses", step.name), words(&step.uses), uses);
-            compare(&format!("step.{}.record", step.name), step.record.join("; "), record);
-        }
-        for (name, locked) in &self.steps {
-            if recipe.step(name).is_none() {
-                compare(&format!("step.{name}"), String::new(), locked.record.join("; "));
-            }
-        }
-        for (name, source) in &self.sources {
-            if !wanted.contains_key(name) {
-                compare(&format!("sources.{name}"), String::new(), source.origin.to_string());
-            }
-        }
-        list
     }
 }

@@ -58,6 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             scratch: &scratch,
             arguments,
             env,
+            gateway: None,
             secrets: &[],
             conditions,
             timeout: None,

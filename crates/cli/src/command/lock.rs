@@ -47,18 +47,25 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     if changed {
         replace(&path, &text)?;
     }
-    let size: u64 = lock.toolchain.packages.iter().map(|p| p.digest.size).sum();
-    let packages = lock.toolchain.packages.len();
+    let size: u64 = lock.toolchain.packages().iter().map(|p| p.digest.size).sum();
+    let packages = lock.toolchain.packages().len() + lock.toolchain.installed().len();
+    let signed_by = lock.toolchain.debian().map_or(&[][..], |d| &d.signed_by);
     let data = json!({
         "lock": path, "changed": changed, "toolchain": lock.toolchain.tree,
         "requests": lock.steps.iter().map(|(n, s)| (n.clone(), s.requests.0.len())).collect::<std::collections::BTreeMap<_, _>>(),
-        "packages": packages, "bytes": size, "signed_by": lock.toolchain.signed_by,
+        "packages": packages, "bytes": size, "signed_by": signed_by, "archives": lock.toolchain.archives.len(),
     });
     let mut table = Table::default();
     table
         .row("lock", format!("{}{}", path.display(), if changed { "" } else { " (unchanged)" }))
         .row("toolchain", lock.toolchain.tree)
-        .row("packages", format!("{packages}, {}", bytes(size)));
+        .row(
+            "packages",
+            if size > 0 { format!("{packages}, {}", bytes(size)) } else { packages.to_string() },
+        );
+    for archive in &lock.toolchain.archives {
+        table.row(format!("archive {}", archive.name), archive.tree);
+    }
     for (name, source) in &lock.sources {
         table.row(format!("source {name}"), source.tree);
     }

@@ -87,6 +87,7 @@ impl World {
             arguments: &["/usr/bin/true".to_owned()],
             env: &BTreeMap::new(),
             secrets: &[],
+            gateway: None,
             conditions: &self.conditions,
             timeout: None,
             limits: model::Limits::default(),

@@ -7,5 +7,5 @@ pub(super) fn route(up: &Upstream<'_>, path: &str) -> Result<Route, UpstreamErro
     if !path.contains("/@") || path.contains("..") {
         return Ok(Route::Nowhere);
     }
-    Ok(Route::To(up.bases("go")?.iter().map(|base| format!("{base}{path}")).collect()))
+    Ok(Route::To(up.bases("golang")?.iter().map(|base| format!("{base}{path}")).collect()))
 }

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in what it calls as well")]
 
+mod archives;
 mod debian_archive;
+mod host;
 mod hostile;
+mod images;
 mod real;
 mod server;
 mod sources;

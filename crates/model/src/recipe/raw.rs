@@ -48,14 +48,37 @@ pub(super) struct RawSource {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawToolchain {
     pub(super) kind: At<String>,
-    pub(super) packages: At<Vec<At<String>>>,
-    pub(super) suite: At<String>,
-    pub(super) components: Option<Vec<At<String>>>,
     pub(super) arch: Option<At<String>>,
+    pub(super) packages: Option<At<Vec<At<String>>>>,
+    pub(super) suite: Option<At<String>>,
+    pub(super) components: Option<At<Vec<At<String>>>>,
     pub(super) mirror: Option<At<String>>,
     pub(super) snapshot: Option<At<String>>,
     pub(super) snapshot_mirror: Option<At<String>>,
     pub(super) keyring: Option<At<String>>,
+    pub(super) image: Option<At<String>>,
+    pub(super) programs: Option<At<Vec<At<String>>>>,
+    #[serde(default, rename = "archive")]
+    pub(super) archives: Vec<At<RawToolArchive>>,
+}
+
+/// An archive that is laid over a toolchain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawToolArchive {
+    pub(super) name: Option<At<String>>,
+    pub(super) version: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
+    pub(super) sha256: Option<At<String>>,
+    pub(super) purl: Option<At<String>>,
+    pub(super) strip: Option<At<i64>>,
+    pub(super) at: At<String>,
+    #[serde(default)]
+    pub(super) path: Vec<At<String>>,
+    #[serde(default)]
+    pub(super) link: Table<At<String>>,
+    #[serde(default)]
+    pub(super) env: Table<At<String>>,
 }
 
 #[derive(Deserialize, Default)]

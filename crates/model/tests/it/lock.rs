@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::lock::{FORMAT, Lock, LockedFile, LockedPackage, LockedSource, LockedToolchain};
+use model::lock::{
+    FORMAT, Lock, LockedBase, LockedDebian, LockedFile, LockedPackage, LockedSource, LockedToolchain,
+};
 use model::recipe::Locator;
 use model::{Digest, Timestamp, recipe};
 
@@ -31,18 +33,22 @@ fn lock(names: &[&str]) -> Lock {
     Lock {
         format: FORMAT,
         toolchain: LockedToolchain {
-            kind: "debian".into(),
-            suite: "bookworm".into(),
-            components: vec!["main".into()],
             arch: "amd64".into(),
-            snapshot: None,
-            requested: vec!["gcc".into(), "make".into()],
-            signed_by: vec!["AB".into()],
             assembler: 1,
             tree: Digest::of(b"toolchain"),
-            packages: names.iter().map(|n| package(n)).collect(),
+            base: LockedBase::Debian(LockedDebian {
+                suite: "bookworm".into(),
+                components: vec!["main".into()],
+                snapshot: None,
+                requested: vec!["gcc".into(), "make".into()],
+                signed_by: vec!["AB".into()],
+                packages: names.iter().map(|n| package(n)).collect(),
+            }),
+            base_tree: Digest::of(b"toolchain"),
+            archives: Vec::new(),
         },
         sources: BTreeMap::from([("zlib".to_owned(), source)]),
+        steps: BTreeMap::new(),
     }
 }
 

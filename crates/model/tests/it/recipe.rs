@@ -45,8 +45,8 @@ fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
     let recipe = recipe::parse("selfsame.toml", GOOD).unwrap();
     let names: Vec<_> = recipe.steps.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["build", "pack"]);
-    assert_eq!(recipe.toolchain.packages, ["gcc", "make"]);
-    assert_eq!(recipe.toolchain.components, ["main"]);
+    assert_eq!(recipe.toolchain.debian().unwrap().packages, ["gcc", "make"]);
+    assert_eq!(recipe.toolchain.debian().unwrap().components, ["main"]);
     let limits = model::Limits {
         memory: Some(2 << 30),
         processes: Some(500),

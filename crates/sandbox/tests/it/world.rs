@@ -152,6 +152,7 @@ impl World {
             scratch: &scratch,
             arguments: &arguments,
             env: &self.env,
+            gateway: None,
             secrets: &self.secrets,
             conditions: &self.conditions,
             timeout: self.timeout,
