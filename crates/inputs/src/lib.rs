@@ -18,6 +18,8 @@ mod lock;
 mod host;
 mod http;
 
+pub mod ecosystem;
+
 mod archive;
 mod calendar;
 mod git;
