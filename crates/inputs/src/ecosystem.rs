@@ -17,9 +17,14 @@ mod yaml;
 
 mod agree;
 mod dirhash;
+mod recipe;
 
+mod c;
 mod cargo;
+mod debian;
 mod go;
+mod gradle;
+mod maven;
 mod npm;
 mod pypi;
 
@@ -28,6 +33,7 @@ pub use component::{Algorithm, Checksum, Component, LockedFile, Origin, Scope};
 pub use error::{EcosystemError, Problem};
 pub use files::Files;
 pub use found::{Adapter, Found, Product, Tool, Wanted};
+pub use recipe::{Proposal, Wish, propose};
 
 /// How one ecosystem is read.
 struct Reader {
@@ -42,6 +48,10 @@ const READERS: &[Reader] = &[
     Reader { adapter: Adapter::Go, detect: go::detect, components: go::components },
     Reader { adapter: Adapter::Npm, detect: npm::detect, components: npm::components },
     Reader { adapter: Adapter::Pypi, detect: pypi::detect, components: pypi::components },
+    Reader { adapter: Adapter::Maven, detect: maven::detect, components: maven::components },
+    Reader { adapter: Adapter::Gradle, detect: gradle::detect, components: gradle::components },
+    Reader { adapter: Adapter::C, detect: c::detect, components: c::components },
+    Reader { adapter: Adapter::Debian, detect: debian::detect, components: debian::components },
 ];
 
 /// Every project in a repository, in the order of the adapters and then of the folders.

@@ -55,11 +55,18 @@ fn found(files: &Files<'_>, workspace: &Workspace) -> Found {
         found.want("rust", "1.78", format!("version 4 of {lockfile}"));
     }
     toolchain_file(files, &mut found);
+    if !workspace.members.iter().any(|m| m.rust_version.is_some()) {
+        // What others publish today asks for a recent one, whatever the project itself would do with.
+        found.want("rust", RECENT, "no `rust-version` says what is enough, so a recent one is taken: it");
+    }
     // The same said by every member is said once.
     found.wants.sort_by(|a, b| (a.tool, &a.at_least, &a.said_by).cmp(&(b.tool, &b.at_least, &b.said_by)));
     found.wants.dedup_by(|b, a| a.tool == b.tool && a.at_least == b.at_least);
     found
 }
+
+/// What most crates that are published today can be compiled with.
+const RECENT: &str = "1.85";
 
 /// The first release that knows an edition.
 fn of_edition(edition: &str) -> Option<(&'static str, &str)> {

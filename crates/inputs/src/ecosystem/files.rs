@@ -11,8 +11,8 @@ use model::tree::Node;
 use model::{Digest, RelPath};
 
 use super::EcosystemError;
+use crate::GitError;
 use crate::git::{ask, listed};
-use crate::{GitError, Host};
 
 /// The largest file that is read: lockfiles of real projects stay below 10 MB.
 const MAX: u64 = 64 << 20;
@@ -70,16 +70,17 @@ impl<'a> Files<'a> {
         }))
     }
 
-    /// The files below `folder` that git tracks, or, where nothing is tracked yet, all that do not look made.
+    /// The files below `folder` that git tracks, or, where nothing is tracked yet, all that do not look made. `env` is
+    /// for `git`.
     ///
     /// # Errors
     /// If git refuses, or the folder cannot be read.
-    pub fn of_folder(host: &Host, folder: &Path) -> Result<Self, GitError> {
+    pub fn of_folder(env: &BTreeMap<String, String>, folder: &Path) -> Result<Self, GitError> {
         let folder =
             folder.canonicalize().map_err(|cause| GitError::File { path: folder.to_owned(), cause })?;
         let mut paths = Vec::new();
         if folder.ancestors().any(|a| a.join(".git").exists()) {
-            let bytes = ask(&host.env, &folder, &["ls-files", "-s", "-v", "-z"])?;
+            let bytes = ask(env, &folder, &["ls-files", "-s", "-v", "-z"])?;
             for entry in listed(&folder.display().to_string(), &bytes)? {
                 // A link is no file, and a submodule is somebody else's project.
                 if entry.mode.starts_with("100")
@@ -123,7 +124,11 @@ impl<'a> Files<'a> {
     #[must_use]
     pub fn folders_with(&self, name: &str) -> Vec<RelPath> {
         let found = self.paths.iter().filter(|p| p.file_name() == Some(name));
-        found.filter_map(RelPath::parent).filter(|dir| !is_aside(dir)).collect()
+        let mut folders: Vec<RelPath> =
+            found.filter_map(RelPath::parent).filter(|dir| !is_aside(dir)).collect();
+        // A file of the root may come after a folder's: `a/x` is before `x`.
+        folders.sort();
+        folders
     }
 
     /// The bytes of a file.
@@ -240,9 +245,8 @@ pub(super) mod tests {
         std::fs::write(dir.path().join("a/x"), "mine").unwrap();
         std::fs::write(dir.path().join("target/made"), "").unwrap();
         std::os::unix::fs::symlink(outside.path(), dir.path().join("out")).unwrap();
-        let mut host = Host::empty();
-        host.env.insert("PATH".into(), std::env::var("PATH").unwrap());
-        let files = Files::of_folder(&host, dir.path()).unwrap();
+        let env = BTreeMap::from([("PATH".to_owned(), std::env::var("PATH").unwrap())]);
+        let files = Files::of_folder(&env, dir.path()).unwrap();
         assert_eq!(files.paths().map(RelPath::as_str).collect::<Vec<_>>(), ["a/x"]);
         std::fs::remove_file(dir.path().join("a/x")).unwrap();
         std::fs::remove_dir(dir.path().join("a")).unwrap();

@@ -112,6 +112,15 @@ fn found(files: &Files<'_>, dir: &RelPath, members: Vec<RelPath>) -> Option<Foun
             format!("`engines` in {}", found.manifest),
         );
     }
+    if let Some(path) = found.lockfile.clone().filter(|_| tool == Tool::Npm) {
+        for (name, range) in lock::engines(&files.glance(&path)) {
+            found.want(
+                "node",
+                range.split("||").next().unwrap_or_default(),
+                format!("`engines` of {name} in {path}"),
+            );
+        }
+    }
     for name in [".nvmrc", ".node-version"] {
         let Some(path) = files.at(dir, name) else { continue };
         let version = files.glance(&path).trim().trim_start_matches('v').to_owned();

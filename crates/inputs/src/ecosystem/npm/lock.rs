@@ -38,6 +38,8 @@ struct Entry {
     dev_optional: bool,
     link: bool,
     in_bundle: bool,
+    /// A list in very old packages.
+    engines: Option<serde_json::Value>,
     dependencies: BTreeMap<String, String>,
     dev_dependencies: BTreeMap<String, String>,
     optional_dependencies: BTreeMap<String, String>,
@@ -61,6 +63,20 @@ impl Entry {
         };
         tables.into_iter().flat_map(each).collect()
     }
+}
+
+/// Which Node each package asks for, of those that every installation has.
+pub(super) fn engines(text: &str) -> Vec<(String, String)> {
+    let lock: Lock = serde_json::from_str(text).unwrap_or(Lock { version: 0, packages: BTreeMap::new() });
+    let installed = lock
+        .packages
+        .into_iter()
+        .filter(|(place, entry)| !place.is_empty() && !entry.optional && !entry.link);
+    let asks = |(place, entry): (String, Entry)| {
+        let range = entry.engines?.get("node")?.as_str()?.to_owned();
+        Some((place.rsplit("node_modules/").next().unwrap_or(&place).to_owned(), range))
+    };
+    installed.filter_map(asks).collect()
 }
 
 pub(super) fn components(
