@@ -58,7 +58,9 @@ pub(super) fn build_depends(files: &Files<'_>, found: &Found) -> Vec<String> {
         }
         let end = first.find(|c: char| " (:[<".contains(c)).unwrap_or(first.len());
         let name = &first[..end];
-        let plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        let plain = name.len() > 1
+            && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c));
         // A compatibility level is a package that another one provides.
         Some(if name == "debhelper-compat" { "debhelper" } else { name }).filter(|_| plain).map(str::to_owned)
     };

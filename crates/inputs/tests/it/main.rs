@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in what it calls as well")]
 
 mod debian_archive;
+mod ecosystem;
 mod hostile;
 mod real;
 mod server;
