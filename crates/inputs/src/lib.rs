@@ -20,6 +20,8 @@ mod upstream;
 mod host;
 mod http;
 
+pub mod ecosystem;
+
 mod archive;
 mod calendar;
 mod git;

@@ -5,6 +5,7 @@
 mod archives;
 mod debian_archive;
 mod host;
+mod ecosystem;
 mod hostile;
 mod images;
 mod real;
