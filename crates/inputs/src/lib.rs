@@ -19,6 +19,7 @@ mod host;
 mod http;
 
 mod archive;
+pub mod audit;
 mod calendar;
 mod git;
 mod source;

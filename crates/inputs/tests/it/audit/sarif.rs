@@ -1,0 +1,1 @@
+//! SARIF has what the standard requires.
