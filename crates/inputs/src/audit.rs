@@ -96,6 +96,13 @@ pub fn audit(sheets: &[Sheet], observed: &[Observed]) -> Report {
     Report { bars: report::bars(&findings), findings, allowed, files: sheets.len(), points, maturity }
 }
 
+/// The images and actions that a file names, and where.
+fn named(path: &str, text: &str) -> Vec<(std::ops::Range<usize>, pin::Named)> {
+    let mut page = Page::new(path, text);
+    look(&mut page, &Facts::default(), &BTreeMap::new());
+    page.named
+}
+
 fn facts(sheets: &[Sheet], texts: &BTreeMap<&str, &str>) -> Facts {
     let hashed = texts.iter().filter(|(path, text)| is_requirements(path) && python::is_hashed(text));
     Facts {

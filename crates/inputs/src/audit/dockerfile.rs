@@ -56,8 +56,14 @@ fn from(page: &mut Page<'_>, file: &Dockerfile, instruction: &Instruction, stage
     if file.is_stage(&word.text, stage) {
         return;
     }
-    if let Some(text) = file.expand(&word.text) {
-        image::judge(page, Id::Img01, word.span, &text);
+    let Some(text) = file.expand(&word.text) else { return };
+    image::judge(page, Id::Img01, word.span.clone(), &text);
+    // What is nothing but a variable is pinned where the variable gets its value.
+    let name = word.text.trim_start_matches("${").trim_start_matches('$').trim_end_matches('}');
+    if let (Some(default), true) = (file.args.get(name), word.text.starts_with('$')) {
+        for (span, _) in page.named.iter_mut().filter(|(span, _)| *span == word.span) {
+            *span = default.span.clone();
+        }
     }
 }
 
@@ -125,7 +131,8 @@ fn run(
         }
         if let Some(from) = flag.value.split(',').find_map(|part| part.strip_prefix("from=")) {
             if !file.is_stage(from, stage) && from.contains(['/', ':']) {
-                image::judge(page, Id::Img01, flag.span.clone(), from);
+                let at = flag.value.find(from).unwrap_or(0) + flag.span.end - flag.value.len();
+                image::judge(page, Id::Img01, at..at + from.len(), from);
             }
         }
     }

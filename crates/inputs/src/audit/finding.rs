@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::pin::Named;
 use super::rule::{Id, Rule, Severity};
 
 /// One thing that floats or leaks.
@@ -49,6 +50,8 @@ pub(crate) struct Page<'a> {
     pub(crate) path: &'a str,
     pub(crate) text: &'a str,
     pub(crate) findings: Vec<Finding>,
+    /// Images and actions that it names, for `pin`.
+    pub(crate) named: Vec<(Range<usize>, Named)>,
 }
 
 /// Evidence is one line, and not longer than this.
@@ -56,7 +59,7 @@ const EVIDENCE: usize = 160;
 
 impl<'a> Page<'a> {
     pub(crate) const fn new(path: &'a str, text: &'a str) -> Self {
-        Self { path, text, findings: Vec::new() }
+        Self { path, text, findings: Vec::new(), named: Vec::new() }
     }
 
     /// Notes a finding at a place. One rule speaks once of one place.

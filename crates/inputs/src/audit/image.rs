@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::finding::Page;
+use super::pin::Named;
 use super::rule::Id;
 
 /// A reference to an image, in its parts.
@@ -57,6 +58,7 @@ impl Reference<'_> {
 /// Speaks of a reference that is not pinned; `id` is the rule for a tag.
 pub(crate) fn judge(page: &mut Page<'_>, id: Id, span: Range<usize>, text: &str) {
     let Some(image) = parse(text.trim()) else { return };
+    page.named.push((span.clone(), Named::Image(text.trim().to_owned())));
     if image.is_pinned() || image.path == "scratch" {
         return;
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::command::{self, Facts, Place, is_commit, is_exact};
 use super::finding::Page;
 use super::image;
+use super::pin::Named;
 use super::read::node::Node;
 use super::read::yaml;
 use super::rule::{Id, Severity};
@@ -107,6 +108,7 @@ fn used(page: &mut Page<'_>, node: &Node) {
     if name.contains("${{") {
         return;
     }
+    page.named.push((inner.clone(), Named::Action(name.to_owned(), reference.to_owned())));
     if !is_commit(reference) {
         let message = format!("`{reference}` can be moved to another commit");
         let fix = format!("write the commit, and the tag in a comment: `selfsame pin {}`", page.path);

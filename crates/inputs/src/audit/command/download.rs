@@ -214,9 +214,15 @@ fn judge(page: &mut Page<'_>, scene: &Scene<'_>, index: usize, command: &Command
         })
     };
     let outer = |at: usize| scene.script.commands.get(at).and_then(Command::program).map(|(name, _)| name);
+    let is_output = |at: usize| {
+        let words = scene.script.commands.get(at).map(|c| c.words.as_slice()).unwrap_or_default();
+        words.first().is_some_and(|word| word.text.starts_with("$(") || word.text.starts_with('`'))
+    };
     // `readers` looks only ahead, so what a substitution belongs to is asked of the whole pipe.
     let runs_substituted = match command.within {
-        Within::Substitution(at) | Within::Process(at) => outer(at).is_some_and(|n| SHELLS.contains(&n)),
+        Within::Substitution(at) | Within::Process(at) => {
+            is_output(at) || outer(at).is_some_and(|n| SHELLS.contains(&n))
+        }
         Within::Nothing => false,
     };
     if download.stdout && (readers(scene, index).any(shell) || runs_substituted) {

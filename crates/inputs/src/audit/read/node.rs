@@ -8,7 +8,7 @@ pub(crate) const DEPTH: usize = 120;
 /// A value and the bytes it stands at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Node {
-    /// Of a scalar: with its quotes, or from its block's `|` on.
+    /// Of a scalar: with its quotes, of a block, its lines.
     pub(crate) span: Range<usize>,
     pub(crate) value: Value,
 }
@@ -106,7 +106,7 @@ impl Node {
         go(self, &mut Vec::new(), visit);
     }
 
-    /// Where the text of a scalar stands, without its quotes or its block's head.
+    /// Where the text of a scalar stands, without its quotes.
     pub(crate) fn inner(&self, source: &str) -> Range<usize> {
         let (start, end) = (self.span.start.min(source.len()), self.span.end.min(source.len()));
         match self.style() {
@@ -122,11 +122,7 @@ impl Node {
                 let from = (start + quotes).min(end);
                 from..end.saturating_sub(quotes).max(from)
             }
-            Style::Literal | Style::Folded => {
-                let head =
-                    source.get(start..end).and_then(|raw| raw.find('\n')).map_or(end, |at| start + at + 1);
-                head..end
-            }
+            Style::Literal | Style::Folded => start..end,
         }
     }
 

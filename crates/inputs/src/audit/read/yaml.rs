@@ -77,13 +77,21 @@ fn close(open: Open, end: usize) -> Node {
     Node { span, value: Value::Map(entries) }
 }
 
-/// A plain scalar's span without the blanks that the parser counts to it.
+/// A scalar's span without the blanks that the parser counts to it; of a block, its lines alone, from the beginning of
+/// the first: the parser's span begins there, in the middle of that line, or at the `|` before it.
 fn trimmed(text: &str, span: Range<usize>, style: Style) -> Range<usize> {
-    let raw = text.get(span.clone()).unwrap_or_default();
-    match style {
-        Style::Literal | Style::Folded => span,
-        _ => span.start..span.start + raw.trim_end().len(),
+    if !matches!(style, Style::Literal | Style::Folded) {
+        let raw = text.get(span.clone()).unwrap_or_default();
+        return span.start..span.start + raw.trim_end().len();
     }
+    let before = text.get(..span.start).unwrap_or_default();
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let start = if before[line..].trim().is_empty() {
+        line
+    } else {
+        text.get(span.start..).and_then(|rest| rest.find('\n')).map_or(span.end, |at| span.start + at + 1)
+    };
+    start.min(span.end)..span.end
 }
 
 /// Byte offsets of characters.
