@@ -36,7 +36,7 @@ pub use http::HttpError;
 pub use lock::lock;
 pub use source::git::commit;
 pub use source::registry::RegistryError;
-pub use source::worktree::{WorkTree, bring_worktree, worktree};
+pub use source::worktree::{WorkTree, bring_worktree, remote, worktree};
 pub use toolchain::debian::{ASSEMBLER, DebianError, Version};
 
 /// What every function of this crate works with.
