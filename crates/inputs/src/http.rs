@@ -418,7 +418,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn agent(&self, url: &str) -> Result<Agent, HttpError> {
+    /// The client for a URL, with the proxy and the certificates that this host is configured for.
+    pub(crate) fn agent(&self, url: &str) -> Result<Agent, HttpError> {
         let proxy = self.host.proxies.of(url).map(str::to_owned);
         let mut agents = self.agents.lock().expect("no thread panics while it holds the agents");
         if let Some(agent) = agents.get(&proxy) {

@@ -2,9 +2,10 @@
 //!
 //! What it does: [`lock`] resolves a recipe's toolchain and sources, brings every byte of them into the store and
 //! writes down what came; [`fetch`] brings locked inputs again, checked against the lock; [`worktree`] reads the
-//! git work tree as it stands. What it forbids itself: building. No byte that it brings is ever run: packages are
+//! git work tree as it stands; [`audit`] says what floats or leaks in a repository, and [`audit::pin`] what that would
+//! be if it did not. What it forbids itself: building. No byte that it brings is ever run: packages are
 //! unpacked, their maintainer scripts are read and not executed, and of the host only `git` and, to learn where a
-//! registry lives, the ecosystems' own clients are started.
+//! registry lives and who one is there, the ecosystems' own clients are started.
 //!
 //! No registry's address stands in this crate: they come from the host's own client configuration ([`Host`]) or
 //! from the recipe.
@@ -23,6 +24,7 @@ mod http;
 pub mod ecosystem;
 
 mod archive;
+pub mod audit;
 mod calendar;
 mod git;
 mod oci;
@@ -41,7 +43,7 @@ pub use oci::{CredentialError, ImageError};
 pub use record::{Network, Recorder};
 pub use source::git::commit;
 pub use source::registry::RegistryError;
-pub use source::worktree::{WorkTree, bring_worktree, worktree};
+pub use source::worktree::{WorkTree, bring_worktree, remote, worktree};
 pub use toolchain::debian::{DebianError, Version};
 pub use toolchain::{ASSEMBLER, HostCaptureError, ToolchainError};
 pub use upstream::UpstreamError;
