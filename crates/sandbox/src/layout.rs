@@ -54,7 +54,7 @@ pub(crate) struct Layout {
     pub(crate) private: Vec<CString>,
     /// The build directory.
     pub(crate) build: CString,
-    /// Files that lie over those of `/proc`: where they are made, where they are shown.
+    /// Files that lie over those of `/proc`: where below it they are made, where they are shown.
     pub(crate) world: Vec<(CString, CString)>,
     /// What the random devices give instead of random numbers; empty if they are the host's.
     pub(crate) random: Vec<u8>,
@@ -122,9 +122,9 @@ impl Layout {
         let mut world = Vec::new();
         let shown = if lacks.proc { Vec::new() } else { crate::world::files(conditions) };
         for (number, (path, content)) in shown.into_iter().enumerate() {
-            let source = c_path(Path::new(&format!("proc/{number}")));
-            plan.entries.push(Entry::File(source.clone(), content.into_bytes()));
-            world.push((source, c_path(Path::new(path))));
+            let name = number.to_string();
+            plan.entries.push(Entry::File(c_path(&Path::new("proc").join(&name)), content.into_bytes()));
+            world.push((c_path(Path::new(&name)), c_path(Path::new(path))));
         }
         for (name, content) in accounts::files(conditions) {
             plan.entries.push(Entry::File(c_path(&Path::new("etc").join(name)), content.into_bytes()));

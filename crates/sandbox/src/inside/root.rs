@@ -27,9 +27,6 @@ const MASKED_DIRS: &[&std::ffi::CStr] = &[c"proc/acpi", c"proc/scsi"];
 /// let go with the old root.
 const STAGE: &std::ffi::CStr = c"/proc/fs";
 
-/// Room for the files that lie over those of `/proc`.
-const WORLD: usize = 16;
-
 const HIDDEN: u64 = kernel::READ_ONLY | kernel::NO_SUID | kernel::NO_DEV;
 
 /// What [`build`] leaves: the process stands in the build directory of the new root.
@@ -63,16 +60,17 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     for (index, path) in job.layout.private.iter().enumerate() {
         bind(root, path, root, path).at_entry(Stage::Private, index)?;
     }
-    let mut world = [-1; WORLD];
-    for (slot, (source, _)) in world.iter_mut().zip(&job.layout.world) {
-        *slot = kernel::clone_mount(root, source).at(Stage::Mask)?;
-    }
+    // What will be out of sight below `/proc`. Each mount is made when it is attached: newer kernels list mounts in the
+    // one order, older ones in the other.
+    let covered = kernel::open_at(root, c"proc", libc::O_PATH | libc::O_DIRECTORY, 0).at(Stage::Mask)?;
     let hidepid = if job.lacks.proc { false } else { processes(root, job.ids.root_outside)? };
-    for (mount, (_, target)) in world.into_iter().zip(&job.layout.world) {
+    for (source, target) in &job.layout.world {
+        let mount = kernel::clone_mount(covered, source).at(Stage::Mask)?;
         kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
         kernel::attach(mount, root, target).at(Stage::Mask)?;
         kernel::close(mount);
     }
+    kernel::close(covered);
     await_scratch(job)?;
     if job.lacks.overlay {
         copied(scratch, root, &job.layout.build).at(Stage::Build)?;

@@ -513,7 +513,7 @@ mod tests {
                 "Delegate=yes",
             ),
             (
-                &[("/sys/fs/cgroup/user.slice/cgroup.procs", "6\n7\n")],
+                &[("/sys/fs/cgroup/user.slice/cgroup.procs", "6\n7\n"), ("/proc/6/stat", "6 (sh) S 1 6")],
                 same,
                 "cgroup",
                 Limited,
