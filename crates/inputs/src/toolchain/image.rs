@@ -150,21 +150,12 @@ fn resolve(origin: &Origin<'_>, image: &Reference, platform: &Platform) -> Resul
 }
 
 /// Brings configuration and layers.
-fn bring(
-    cx: &Context<'_>,
-    origin: &Origin<'_>,
-    image: &Reference,
-    parts: &Parts,
-) -> Result<(), InputError> {
+fn bring(cx: &Context<'_>, origin: &Origin<'_>, image: &Reference, parts: &Parts) -> Result<(), InputError> {
     std::iter::once(&parts.config).chain(&parts.layers).try_for_each(|d| origin.bring(cx, image, d))
 }
 
 /// Unpacks the layers.
-fn make(
-    cx: &Context<'_>,
-    image: &Reference,
-    parts: &Parts,
-) -> Result<(Digest, Configuration), InputError> {
+fn make(cx: &Context<'_>, image: &Reference, parts: &Parts) -> Result<(Digest, Configuration), InputError> {
     let configuration =
         Configuration::read(&cx.store.read(&parts.config)?, parts.layers.len()).map_err(unreadable(image))?;
     let tree = unpack::unpack(cx, image, &parts.layers, &configuration.rootfs.diff_ids)?;
