@@ -28,7 +28,7 @@ mod maven;
 mod npm;
 mod pypi;
 
-pub use agree::{Agreement, Disagreement, agree};
+pub use agree::{Agreement, Disagreement, Mismatch, agree};
 pub use component::{Algorithm, Checksum, Component, LockedFile, Origin, Scope};
 pub use error::{EcosystemError, Problem};
 pub use files::Files;

@@ -6,6 +6,7 @@
 //! Python's build backends, is listed: the recording alone pins it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io::{self, Read};
 
 use model::RelPath;
@@ -27,25 +28,8 @@ pub struct Agreement {
 #[derive(Debug, thiserror::Error)]
 pub enum Disagreement {
     /// The recorded file has another hash than the lockfile says.
-    #[error(
-        "{lockfile}:{line}: {component} was recorded with other bytes than the lockfile says ({locator})\n  \
-         expected {expected}\n  found    {found}\n\
-         fix: if the registry was right, make the lockfile anew; if not, do not use what was recorded"
-    )]
-    Hash {
-        /// `name@version`.
-        component: String,
-        /// The lockfile.
-        lockfile: RelPath,
-        /// The line of the entry.
-        line: usize,
-        /// What was recorded.
-        locator: String,
-        /// What the lockfile says; several joined by ` or `.
-        expected: String,
-        /// Of what was recorded.
-        found: String,
-    },
+    #[error("{0}")]
+    Hash(Box<Mismatch>),
     /// A recorded body cannot be read.
     #[error("{locator}: what was recorded cannot be read")]
     Read {
@@ -55,6 +39,34 @@ pub enum Disagreement {
         #[source]
         cause: io::Error,
     },
+}
+
+/// One entry of a lockfile, and the other bytes that were recorded for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    /// `name@version`.
+    pub component: String,
+    /// The lockfile.
+    pub lockfile: RelPath,
+    /// The line of the entry.
+    pub line: usize,
+    /// What was recorded.
+    pub locator: String,
+    /// What the lockfile says; several joined by ` or `.
+    pub expected: String,
+    /// Of what was recorded.
+    pub found: String,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}:{}: {} was recorded with other bytes than the lockfile says ({})\n  expected {}\n  found    {}\n\
+             fix: if the registry was right, make the lockfile anew; if not, do not use what was recorded",
+            self.lockfile, self.line, self.component, self.locator, self.expected, self.found
+        )
+    }
 }
 
 /// Compares recorded files with the entries of lockfiles.
@@ -90,14 +102,14 @@ where
             continue;
         }
         let list = |sums: &[Checksum]| sums.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
-        return Err(Disagreement::Hash {
+        return Err(Disagreement::Hash(Box::new(Mismatch {
             component: component.title(),
             lockfile: component.lockfile.clone(),
             line: component.line,
             locator: locator.to_owned(),
             expected: list(&accepted),
             found: list(&found),
-        });
+        })));
     }
     Ok(agreement)
 }

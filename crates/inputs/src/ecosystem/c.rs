@@ -222,9 +222,9 @@ pub(super) fn libraries(files: &Files<'_>, found: &Found) -> Vec<String> {
                     !matches!(w.as_str(), "REQUIRED" | "QUIET" | "IMPORTED_TARGET" | "COMPONENTS")
                 });
                 if command == "find_package" {
-                    names.extend(plain.take(1).cloned())
+                    names.extend(plain.take(1).cloned());
                 } else {
-                    names.extend(plain.cloned())
+                    names.extend(plain.cloned());
                 }
             }
         }

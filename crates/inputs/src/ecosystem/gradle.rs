@@ -50,7 +50,7 @@ fn found(files: &Files<'_>, dir: &RelPath, signs: &[&str]) -> Option<Found> {
             }
         }
         None => {
-            found.notes.push("there is no Gradle wrapper, so nothing says which Gradle is meant".to_owned())
+            found.notes.push("there is no Gradle wrapper, so nothing says which Gradle is meant".to_owned());
         }
     }
     if found.lockfile.is_none() {

@@ -136,7 +136,7 @@ pub fn propose(files: &Files<'_>, found: &[Found], wish: &Wish<'_>) -> Proposal 
                 planned.push(project);
             }
             None => {
-                left_out.push(format!("{} in `{}` makes nothing to ship", project.tool.name(), project.dir))
+                left_out.push(format!("{} in `{}` makes nothing to ship", project.tool.name(), project.dir));
             }
         }
     }

@@ -193,7 +193,7 @@ fn component(lockfile: &RelPath, place: &str, entry: &Entry, line: usize, loose:
             component.files.push(LockedFile { ends: vec![ends.to_owned()], accepted: vec![sum] });
         }
         Some((text, None)) => {
-            loose.add(fault("has no hash that can be used", "`integrity` with a SHA-512", text))
+            loose.add(fault("has no hash that can be used", "`integrity` with a SHA-512", text));
         }
         None => loose.add(fault("has no hash", "`integrity` with a SHA-512", "none")),
     }

@@ -153,7 +153,7 @@ fn component(lockfile: &RelPath, text: &str, package: &Package, loose: &mut Tall
         let last = place.split(['?', '#']).next().and_then(|u| u.rsplit('/').next()).unwrap_or_default();
         match file.hash.as_deref().and_then(Checksum::named) {
             Some(sum) => {
-                component.files.push(LockedFile { ends: vec![format!("/{last}")], accepted: vec![sum] })
+                component.files.push(LockedFile { ends: vec![format!("/{last}")], accepted: vec![sum] });
             }
             None => loose.add(fault("has a file without hash", "`hash = \"sha256:…\"`", place)),
         }
