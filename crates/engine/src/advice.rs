@@ -7,10 +7,24 @@ use model::violation::{Kind, Violation};
 pub fn advice(step: &str, violation: &Violation) -> Vec<String> {
     let what = &violation.what;
     match violation.kind {
+        // A request to the gateway of a step that fetches.
+        Kind::Network if what.contains("://") => vec![
+            format!(
+                "it was not asked for when step `{step}` was recorded: `selfsame lock` records what its `record` commands \
+                 ask for now; if they do not, add one that does"
+            ),
+            format!(
+                "or, if the build is as good without: `violations = {{ network = \"warn\" }}` in step `{step}`"
+            ),
+        ],
         Kind::Network => vec![
             "a step has no network: declare what it fetches under `[sources]` with its digest, and give it to the \
              step in `inputs`"
                 .to_owned(),
+            format!(
+                "or have what its tools fetch recorded in the lock: `uses = [\"cargo\"]` (or go, maven, npm, pypi, web) in \
+                 step `{step}`, then `selfsame lock`"
+            ),
             format!(
                 "or, if the build is as good without: `violations = {{ network = \"warn\" }}` in step `{step}`"
             ),

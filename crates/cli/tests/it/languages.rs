@@ -27,7 +27,7 @@ packages = ["coreutils", "dash", "gcc", "g++", "libc6-dev", "make", "rustc", "ca
 "#;
 
 /// The home with the toolchain, and its lock.
-fn languages() -> &'static (PathBuf, String) {
+pub(crate) fn languages() -> &'static (PathBuf, String) {
     static READY: OnceLock<(PathBuf, String)> = OnceLock::new();
     READY.get_or_init(|| {
         let home = seed::locked("languages", |home, dir| {
@@ -49,7 +49,7 @@ fn languages() -> &'static (PathBuf, String) {
 }
 
 /// A project of the toolchain; `rest` comes after it.
-fn project(rest: &str, files: &[(&str, &str)]) -> Project {
+pub(crate) fn project(rest: &str, files: &[(&str, &str)]) -> Project {
     let project = Project::new(&format!("{TOOLCHAIN}{rest}"), files);
     project.write("selfsame.lock", &languages().1);
     project.commit();

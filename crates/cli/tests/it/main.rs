@@ -7,6 +7,7 @@
 
 mod home;
 mod project;
+mod registry;
 mod seed;
 
 mod cache;
@@ -18,6 +19,7 @@ mod formats;
 mod languages;
 mod limits;
 mod mistakes;
+mod recording;
 mod sealed;
 mod secrets;
 mod shell;
