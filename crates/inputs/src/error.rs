@@ -71,6 +71,9 @@ pub enum InputError {
         #[source]
         cause: Box<crate::UpstreamError>,
     },
+    /// A lockfile says another hash than was recorded.
+    #[error(transparent)]
+    Disagreement(#[from] crate::ecosystem::Disagreement),
     /// A recorded answer came with other bytes.
     #[error(
         "{asked}: its registry answers something else than when it was recorded\n  expected {expected}\n  found    {found}\n\

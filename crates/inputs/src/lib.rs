@@ -10,6 +10,7 @@
 //! No registry's address stands in this crate: they come from the host's own client configuration ([`Host`]) or
 //! from the recipe.
 
+mod agreement;
 mod confirm;
 mod deb822;
 mod error;
@@ -31,6 +32,7 @@ mod oci;
 mod source;
 mod toolchain;
 
+pub use agreement::{Agreed, agreed};
 pub use archive::ArchiveError;
 pub use confirm::confirmed;
 pub use error::InputError;

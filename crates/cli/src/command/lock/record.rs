@@ -3,10 +3,10 @@
 use engine::BuildError;
 use engine::job::Job;
 use inputs::{InputError, Network, Recorder};
-use model::Event;
 use model::lock::{Lock, LockedStep};
-use model::recipe::{Recipe, Step};
+use model::recipe::{Recipe, Reference, Step};
 use model::transcript::Transcript;
+use model::{Digest, Event};
 
 use crate::failure::Failure;
 use crate::project::Project;
@@ -48,6 +48,15 @@ pub(super) fn record(
 /// The steps that fetch.
 fn uses(recipe: &Recipe) -> Vec<&Step> {
     recipe.steps.iter().filter(|step| !step.uses.is_empty()).collect()
+}
+
+/// The trees of a step's sources.
+fn sources(job: &Job, step: &Step) -> Vec<Digest> {
+    let names = step.inputs.values().filter_map(|input| match input {
+        Reference::Source { name, .. } => job.sources.get(name),
+        Reference::Step { .. } => None,
+    });
+    names.map(|source| source.tree).collect()
 }
 
 fn once(
@@ -105,6 +114,14 @@ fn attempt(
                 });
             }
         }
-        Ok(recorder.finish()?)
+        let requests = recorder.finish()?;
+        let agreed = inputs::agreed(cx, &step.uses, &sources(job, step), &requests)?;
+        let (step, checked, beyond) = (&step.name, agreed.checked, agreed.beyond);
+        let text = format!("step `{step}`: {checked} fetched files are as its lockfiles say, {beyond} answers are pinned by the lock alone");
+        session.tell(&Event::Note { text });
+        for problem in agreed.problems {
+            session.tell(&Event::Note { text: problem });
+        }
+        Ok(requests)
     })
 }
