@@ -5,6 +5,7 @@
 mod audit;
 mod debian_archive;
 mod hostile;
+mod pin;
 mod real;
 mod server;
 mod sources;
