@@ -9,6 +9,7 @@ mod home;
 mod project;
 mod seed;
 
+mod audit;
 mod cache;
 mod damage;
 mod degraded;
