@@ -64,28 +64,39 @@ fn a_log_in_sarif_is_the_whole_answer() {
 #[test]
 fn what_a_build_attempted_is_remembered() {
     let home = Home::shared();
-    let text = one_step(&["mkdir out", "exec 3<>/dev/tcp/192.0.2.1/80 || true"])
-        .replace("[[step]]", "[violations]\nnetwork = \"warn\"\n\n[[step]]");
-    let text = text.replace("exec 3<>/dev/tcp/192.0.2.1/80 || true", "getent hosts example.org || true");
+    let ask = "perl -MSocket -e 'inet_aton(q(mirror.example.org))'; mkdir out";
+    let text = one_step(&[ask]).replace("outputs", "violations = { network = \"warn\" }\noutputs");
     let project = Project::new(&text, &[]);
     let observed = |result: &Value| {
-        let list = result["findings"].as_array().unwrap();
-        list.iter()
-            .filter(|f| f["observed"] == true)
-            .map(|f| f["rule"].as_str().unwrap().to_owned())
+        let list = result["findings"].as_array().unwrap().iter().filter(|f| f["observed"] == true);
+        list.map(|f| (f["rule"].clone(), f["line"].as_u64().unwrap(), f["evidence"].clone()))
             .collect::<Vec<_>>()
     };
+    let line = 1 + text.lines().position(|line| line == "name = \"build\"").unwrap();
+    let wanted = [("NET06".into(), line as u64, "perl -MSocket -e inet_aton(q(mirror.example.org))".into())];
+
     let (_, before) = home.json(project.path(), &["audit"]);
-    assert!(observed(&before).is_empty());
-    assert!(rules(&before).iter().any(|r| r.starts_with("RCP03")), "{before:#}");
+    assert!(
+        observed(&before).is_empty() && rules(&before).iter().any(|r| r.starts_with("RCP03")),
+        "{before:#}"
+    );
+    home.ok(project.path(), &["build"]);
+    let (code, after) = home.json(project.path(), &["audit"]);
+    assert_eq!((code, &observed(&after)[..]), (1, &wanted[..]));
+    // Another text of the recipe has not been built.
+    project.write("selfsame.toml", &text.replace(" = \"warn\"", " = \"deny\""));
+    assert!(observed(&home.json(project.path(), &["audit"]).1).is_empty());
+    // A trial that fails by what it attempts is an answer.
     let (code, trial) = home.json(project.path(), &["audit", "--trial"]);
-    assert!(code <= 1, "{trial:#}");
+    assert_eq!((code, &observed(&trial)[..]), (1, &wanted[..]));
+    assert!(!project.file("selfsame-out/trial").exists());
 }
 
 #[test]
 fn outside_a_repository_a_file_can_still_be_named() {
     let home = Home::empty();
-    let folder = crate::home::room();
+    // Not in the room of the other tests, which lies in a repository.
+    let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("Dockerfile"), "FROM a\n").unwrap();
     let (code, error) = home.json(folder.path(), &["audit"]);
     assert_eq!(code, 1);

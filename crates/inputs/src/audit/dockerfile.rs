@@ -42,10 +42,11 @@ fn known(file: &Dockerfile) -> BTreeMap<String, String> {
             }
         }
         // `ENV NAME VALUE`, as it was written once.
-        if let ("ENV", [name, value]) = (instruction.keyword.as_str(), &words[..]) {
-            if !name.text.contains('=') && !value.text.contains('$') {
-                known.insert(name.text.clone(), value.text.clone());
-            }
+        if let ("ENV", [name, value]) = (instruction.keyword.as_str(), &words[..])
+            && !name.text.contains('=')
+            && !value.text.contains('$')
+        {
+            known.insert(name.text.clone(), value.text.clone());
         }
     }
     known
@@ -129,11 +130,12 @@ fn run(
             let fix = "leave it away in a release build, or copy what is locked in beforehand";
             page.add(Id::Img06, flag.span.clone(), message, fix);
         }
-        if let Some(from) = flag.value.split(',').find_map(|part| part.strip_prefix("from=")) {
-            if !file.is_stage(from, stage) && from.contains(['/', ':']) {
-                let at = flag.value.find(from).unwrap_or(0) + flag.span.end - flag.value.len();
-                image::judge(page, Id::Img01, at..at + from.len(), from);
-            }
+        if let Some(from) = flag.value.split(',').find_map(|part| part.strip_prefix("from="))
+            && !file.is_stage(from, stage)
+            && from.contains(['/', ':'])
+        {
+            let at = flag.value.find(from).unwrap_or(0) + flag.span.end - flag.value.len();
+            image::judge(page, Id::Img01, at..at + from.len(), from);
         }
     }
     if let Some(items) = instruction.json() {

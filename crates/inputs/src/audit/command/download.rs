@@ -307,7 +307,7 @@ fn weaker(page: &mut Page<'_>, scene: &Scene<'_>, index: usize, command: &Comman
             lower.split(['?', '#']).next().and_then(|u| u.rsplit('/').next()).unwrap_or_default().to_owned();
         ["sha256", "sha512", "checksum", "shasum", ".md5", ".digest"].iter().any(|sign| file.contains(sign))
     };
-    let signed = scene.script.commands.iter().any(|c| verifies_by_signature(c));
+    let signed = scene.script.commands.iter().any(verifies_by_signature);
     if !is_sum(&download.url) || signed {
         return;
     }
