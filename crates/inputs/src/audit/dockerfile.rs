@@ -57,7 +57,19 @@ fn from(page: &mut Page<'_>, file: &Dockerfile, instruction: &Instruction, stage
     if file.is_stage(&word.text, stage) {
         return;
     }
-    let Some(text) = file.expand(&word.text) else { return };
+    let Some(text) = file.expand(&word.text) else {
+        // A name with a tag that only the caller knows: the tag is one all the same.
+        if word
+            .text
+            .split_once(':')
+            .is_some_and(|(name, tag)| image::parse(name).is_some() && !tag.contains('@'))
+        {
+            let message = format!("`{}` is a tag, which can be moved", word.text);
+            let fix = "give the variable a default with a digest behind it, or name the image by its digest";
+            page.add(Id::Img01, word.span, message, fix).at(Severity::Warn);
+        }
+        return;
+    };
     image::judge(page, Id::Img01, word.span.clone(), &text);
     // What is nothing but a variable is pinned where the variable gets its value.
     let name = word.text.trim_start_matches("${").trim_start_matches('$').trim_end_matches('}');

@@ -52,6 +52,7 @@ const CASES: &[Case] = &[
         &["IMG01:1"],
     ),
     case("Dockerfile", "FROM scratch\nRUN --mount=type=bind,from=alpine:3.19,target=/x true\n", &["IMG01:2"]),
+    case("Dockerfile", "ARG V\nFROM r.example.org/a/b:${V}\n", &["IMG01:2"]),
     // Packages of the system.
     case(
         "Dockerfile",
@@ -125,6 +126,11 @@ const CASES: &[Case] = &[
         "Dockerfile",
         "@\nADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d https://example.org/x /x\n",
         &[],
+    ),
+    case(
+        "Dockerfile",
+        "@\nRUN curl -sS https://example.org/installer | php -- --install-dir=/usr/local/bin\n",
+        &["NET01:2"],
     ),
     case("Dockerfile", "@\nADD rootfs.tar.gz /\n", &[]),
     case("Dockerfile", "@\nRUN git clone https://example.org/a.git && cd a && make\n", &["LOCK08:2"]),
