@@ -33,9 +33,7 @@ pub(crate) struct Failure {
     /// Boxed, so that a failure is cheap to hand up.
     frame: Option<Box<Diagnostics>>,
     /// What a step attempted or missed.
-    pub(crate) violations: Box<[model::Violation]>,
-    /// The step that attempted or missed it.
-    step: Option<Box<str>>,
+    pub(crate) attempts: Option<Box<Attempts>>,
     /// Set if bringing or making a blob again may help.
     pub(crate) lost: Option<Lost>,
     /// Set if the operating system refused something.
@@ -52,6 +50,15 @@ pub(crate) enum Lost {
     Missing,
     /// It was found damaged, and is in quarantine now.
     Damaged,
+}
+
+/// What a step attempted or missed.
+#[derive(Debug)]
+pub(crate) struct Attempts {
+    /// The step.
+    pub(crate) step: String,
+    /// What it attempted.
+    pub(crate) violations: Vec<model::Violation>,
 }
 
 impl Lost {
@@ -76,19 +83,7 @@ impl Failure {
         let fix = title.find(FIX).map(|at| title.split_off(at));
         let help = fix.iter().map(|fix| fix[FIX.len()..].to_owned()).collect();
         let (title, causes, lines) = (title.into(), Vec::new(), Vec::new());
-        let violations = Box::default();
-        Self {
-            exit,
-            title,
-            causes,
-            lines,
-            help,
-            frame: None,
-            violations,
-            step: None,
-            lost: None,
-            refused: false,
-        }
+        Self { exit, title, causes, lines, help, frame: None, attempts: None, lost: None, refused: false }
     }
 
     /// A failure without a code of its own.
@@ -185,15 +180,17 @@ impl Failure {
         ))
     }
 
-    /// The step that failed.
-    pub(crate) fn step(&self) -> Option<&str> {
-        self.step.as_deref()
+    fn violations(&self) -> &[model::Violation] {
+        self.attempts.as_ref().map_or(&[], |attempts| &attempts.violations)
     }
 
     /// Adds what this machine has of the things that a step missed.
     pub(crate) fn look_around(mut self, recipe: &Path, build: &str, search: &str) -> Self {
-        let hints: Vec<_> =
-            self.violations.iter().filter_map(|v| crate::host_has::hint(v, recipe, build, search)).collect();
+        let hints: Vec<_> = self
+            .violations()
+            .iter()
+            .filter_map(|v| crate::host_has::hint(v, recipe, build, search))
+            .collect();
         // Before the general advice: it is the more precise one.
         self.help.splice(0..0, hints);
         self
@@ -241,7 +238,7 @@ impl Failure {
             list.collect::<Vec<_>>()
         });
         json!({ "title": self.title, "causes": self.causes, "lines": self.lines, "help": self.help,
-                "diagnostics": diagnostics, "violations": self.violations })
+                "diagnostics": diagnostics, "violations": self.violations() })
     }
 
     /// Prints it: to standard error for people, to standard output as JSON.
@@ -371,8 +368,10 @@ impl From<BuildError> for Failure {
                 for violation in &failed.violations {
                     failure = failure.attempt(violation);
                 }
-                failure.violations = failed.violations.clone().into();
-                failure.step = Some(failed.step.to_string().into());
+                failure.attempts = Some(Box::new(Attempts {
+                    step: failed.step.to_string(),
+                    violations: failed.violations.clone(),
+                }));
                 if let Some(command) = &failed.command {
                     failure = failure.line(format!("while running: {command}"));
                 }

@@ -177,7 +177,7 @@ fn compiled(page: &mut Page<'_>, kind: &str) {
     }
     page.whole(
         Id::Sbom04,
-        format!("{kind}"),
+        kind.to_string(),
         "build it from source in the recipe, or bring it as a source by its hash",
     );
 }
@@ -209,9 +209,10 @@ fn look(page: &mut Page<'_>, facts: &Facts, texts: &BTreeMap<&str, &str>) {
             dockerfile::look(page, facts);
         }
         "action.yml" | "action.yaml" => workflow::look(page, facts),
-        _ if yaml && path.contains(".github/workflows/")
-            || yaml && path.contains(".forgejo/workflows/")
-            || yaml && path.contains(".gitea/workflows/") =>
+        _ if yaml
+            && [".github/workflows/", ".forgejo/workflows/", ".gitea/workflows/"]
+                .iter()
+                .any(|folder| path.contains(folder)) =>
         {
             workflow::look(page, facts);
         }
@@ -232,7 +233,7 @@ fn look(page: &mut Page<'_>, facts: &Facts, texts: &BTreeMap<&str, &str>) {
             workflow::other(page, facts);
         }
         _ if yaml && (lower.starts_with("docker-compose") || lower.starts_with("compose")) => {
-            deploy::compose(page)
+            deploy::compose(page);
         }
         ".pre-commit-config.yaml" => recipe::hooks(page),
         "pnpm-lock.yaml" => npm::pnpm(page),
@@ -265,10 +266,10 @@ fn look(page: &mut Page<'_>, facts: &Facts, texts: &BTreeMap<&str, &str>) {
         "selfsame.toml" => recipe::look(page, facts),
         _ if is_bundler(&lower) => native::script(page),
         _ if matches!(lower.as_str(), "makefile" | "gnumakefile") || extension == "mk" => {
-            makefile::look(page, facts)
+            makefile::look(page, facts);
         }
         _ if matches!(extension, "sh" | "bash") || (extension.is_empty() && is_shell(page.text)) => {
-            makefile::script(page, facts)
+            makefile::script(page, facts);
         }
         _ => by_extension(page, extension, &lower),
     }

@@ -10,6 +10,7 @@ mod project;
 mod registry;
 mod seed;
 
+mod audit;
 mod cache;
 mod damage;
 mod degraded;

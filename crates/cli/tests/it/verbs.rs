@@ -230,6 +230,8 @@ fn the_help_is_a_page() {
 
     Commands:
       init         Write a first recipe for the project in this folder
+      audit        Say what floats or leaks in this repository, and how ready it is
+      pin          Rewrite images to digests and actions to commits, in place (uses the network)
       lock         Resolve every input of the recipe and write selfsame.lock (uses the network)
       fetch        Bring the locked inputs into the store (uses the network)
       build        Build in the sandbox, pack, write SBOMs and signed provenance

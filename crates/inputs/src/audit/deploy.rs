@@ -55,7 +55,7 @@ pub(crate) fn manifest(page: &mut Page<'_>, facts: &Facts) {
                 match key.str() {
                     Some("image") if container && value.str().is_some() => images.push(value.clone()),
                     Some("reference") if above == "image" && path.contains(&"volumes") => {
-                        images.push(value.clone())
+                        images.push(value.clone());
                     }
                     _ => {}
                 }

@@ -42,10 +42,11 @@ fn known(file: &Dockerfile) -> BTreeMap<String, String> {
             }
         }
         // `ENV NAME VALUE`, as it was written once.
-        if let ("ENV", [name, value]) = (instruction.keyword.as_str(), &words[..]) {
-            if !name.text.contains('=') && !value.text.contains('$') {
-                known.insert(name.text.clone(), value.text.clone());
-            }
+        if let ("ENV", [name, value]) = (instruction.keyword.as_str(), &words[..])
+            && !name.text.contains('=')
+            && !value.text.contains('$')
+        {
+            known.insert(name.text.clone(), value.text.clone());
         }
     }
     known
@@ -56,7 +57,19 @@ fn from(page: &mut Page<'_>, file: &Dockerfile, instruction: &Instruction, stage
     if file.is_stage(&word.text, stage) {
         return;
     }
-    let Some(text) = file.expand(&word.text) else { return };
+    let Some(text) = file.expand(&word.text) else {
+        // A name with a tag that only the caller knows: the tag is one all the same.
+        if word
+            .text
+            .split_once(':')
+            .is_some_and(|(name, tag)| image::parse(name).is_some() && !tag.contains('@'))
+        {
+            let message = format!("`{}` is a tag, which can be moved", word.text);
+            let fix = "give the variable a default with a digest behind it, or name the image by its digest";
+            page.add(Id::Img01, word.span, message, fix).at(Severity::Warn);
+        }
+        return;
+    };
     image::judge(page, Id::Img01, word.span.clone(), &text);
     // What is nothing but a variable is pinned where the variable gets its value.
     let name = word.text.trim_start_matches("${").trim_start_matches('$').trim_end_matches('}');
@@ -129,11 +142,12 @@ fn run(
             let fix = "leave it away in a release build, or copy what is locked in beforehand";
             page.add(Id::Img06, flag.span.clone(), message, fix);
         }
-        if let Some(from) = flag.value.split(',').find_map(|part| part.strip_prefix("from=")) {
-            if !file.is_stage(from, stage) && from.contains(['/', ':']) {
-                let at = flag.value.find(from).unwrap_or(0) + flag.span.end - flag.value.len();
-                image::judge(page, Id::Img01, at..at + from.len(), from);
-            }
+        if let Some(from) = flag.value.split(',').find_map(|part| part.strip_prefix("from="))
+            && !file.is_stage(from, stage)
+            && from.contains(['/', ':'])
+        {
+            let at = flag.value.find(from).unwrap_or(0) + flag.span.end - flag.value.len();
+            image::judge(page, Id::Img01, at..at + from.len(), from);
         }
     }
     if let Some(items) = instruction.json() {

@@ -70,16 +70,11 @@ pub(crate) fn module(page: &mut Page<'_>, sum: Option<&str>) {
     if let (Some(span), None) = (&needs, sum) {
         page.add(Id::Lock01, span.clone(), "no go.sum beside it", "run `go mod tidy` and commit go.sum");
     }
-    if let (Some((span, version)), false) = (language, chain) {
-        if version.split('.').count() < 3 {
-            let message = format!("`go {version}` is the language; which compiler is used stays open");
-            page.add(
-                Id::Tool01,
-                span,
-                message,
-                "add `toolchain go1.N.P`, and GOTOOLCHAIN=local in the build",
-            )
+    if let (Some((span, version)), false) = (language, chain)
+        && version.split('.').count() < 3
+    {
+        let message = format!("`go {version}` is the language; which compiler is used stays open");
+        page.add(Id::Tool01, span, message, "add `toolchain go1.N.P`, and GOTOOLCHAIN=local in the build")
             .at(Severity::Warn);
-        }
     }
 }

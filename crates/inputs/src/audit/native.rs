@@ -181,25 +181,23 @@ pub(crate) fn bazel(page: &mut Page<'_>) {
                     );
                 }
             }
-            "git_repository" | "new_git_repository" => {
-                if !value("commit").is_some_and(|(c, _)| is_commit(c)) {
-                    page.add(
-                        Id::Tool08,
-                        call.span.clone(),
-                        "a branch or tag, which can be moved",
-                        "name `commit` by its 40 digits",
-                    );
-                }
+            "git_repository" | "new_git_repository"
+                if !value("commit").is_some_and(|(c, _)| is_commit(c)) =>
+            {
+                page.add(
+                    Id::Tool08,
+                    call.span.clone(),
+                    "a branch or tag, which can be moved",
+                    "name `commit` by its 40 digits",
+                );
             }
-            "oci_pull" | "container_pull" => {
-                if value("digest").is_none() {
-                    page.add(
-                        Id::Img01,
-                        call.span.clone(),
-                        "a tag, which can be moved",
-                        "add `digest = \"sha256:…\"`",
-                    );
-                }
+            "oci_pull" | "container_pull" if value("digest").is_none() => {
+                page.add(
+                    Id::Img01,
+                    call.span.clone(),
+                    "a tag, which can be moved",
+                    "add `digest = \"sha256:…\"`",
+                );
             }
             _ => {}
         }

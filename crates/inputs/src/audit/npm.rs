@@ -136,17 +136,17 @@ fn scripts(page: &mut Page<'_>, root: &Node, facts: &Facts) {
             "cypress install",
             "git clone",
         ];
-        if AT_INSTALL.contains(&name) {
-            if let Some(what) = network.iter().find(|word| text.contains(**word)) {
-                let message = format!("`{}` runs at every install", what.trim());
-                page.add(
-                    Id::Net05,
-                    value.inner(page.text),
-                    message,
-                    "bring what it needs as a source of the recipe",
-                );
-                continue;
-            }
+        if AT_INSTALL.contains(&name)
+            && let Some(what) = network.iter().find(|word| text.contains(**word))
+        {
+            let message = format!("`{}` runs at every install", what.trim());
+            page.add(
+                Id::Net05,
+                value.inner(page.text),
+                message,
+                "bring what it needs as a source of the recipe",
+            );
+            continue;
         }
         command::commands(page, &text, at, Place::Package, facts, &BTreeMap::new());
     }

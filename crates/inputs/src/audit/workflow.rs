@@ -247,7 +247,7 @@ pub(crate) fn other(page: &mut Page<'_>, facts: &Facts) {
             }
             Some("vmImage" | "os") => machines.push(value.clone()),
             Some(key) if SCRIPTS.contains(&key) && !path.contains(&"variables") => {
-                scripts.push(value.clone())
+                scripts.push(value.clone());
             }
             _ => {}
         });

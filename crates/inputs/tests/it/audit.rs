@@ -4,6 +4,7 @@ mod corpus;
 mod hostile;
 mod repository;
 mod sarif;
+mod table;
 
 use inputs::audit::{Content, Report, Sheet, audit};
 

@@ -9,6 +9,7 @@ mod ecosystem;
 mod host;
 mod hostile;
 mod images;
+mod pin;
 mod real;
 mod server;
 mod sources;

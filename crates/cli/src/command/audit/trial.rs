@@ -53,10 +53,10 @@ pub(super) fn observed(
     Ok(list)
 }
 
-type Attempts = Vec<(String, model::Violation)>;
+type Seen = Vec<(String, model::Violation)>;
 
 /// Builds, as `selfsame build` does. A step that fails by what it attempted is an answer too.
-fn tried(session: &Session, project: &Project) -> Result<Attempts, Failure> {
+fn tried(session: &Session, project: &Project) -> Result<Seen, Failure> {
     let out: PathBuf = session.home.join("trial");
     let options = Options {
         out: Some(out),
@@ -72,16 +72,18 @@ fn tried(session: &Session, project: &Project) -> Result<Attempts, Failure> {
             let runs = done.built.steps.iter().filter_map(|run| Some((run.step.clone(), run.observation?)));
             Ok(runs.flat_map(|(step, digest)| attempts(session, &step, &digest)).collect())
         }
-        Err(failure) if !failure.violations.is_empty() => {
-            let step = failure.step().unwrap_or_default().to_owned();
-            Ok(failure.violations.iter().map(|v| (step.clone(), v.clone())).collect())
-        }
-        Err(failure) => Err(failure),
+        Err(mut failure) => match failure.attempts.take_if(|attempts| !attempts.violations.is_empty()) {
+            Some(attempts) => {
+                let step = attempts.step;
+                Ok(attempts.violations.into_iter().map(|v| (step.clone(), v)).collect())
+            }
+            None => Err(failure),
+        },
     }
 }
 
 /// What the ledger remembers of the newest build of this very recipe.
-fn last(session: &Session, project: &Project) -> Attempts {
+fn last(session: &Session, project: &Project) -> Seen {
     let filter =
         Filter { kind: Some(Kind::Build), recipe: Some(project.recipe.name.clone()), ..Filter::default() };
     let entry = session.ledger.log(1, &filter).ok().and_then(|list| list.into_iter().next());
@@ -94,7 +96,7 @@ fn last(session: &Session, project: &Project) -> Attempts {
     rows.flat_map(|row| attempts(session, &row.name, &row.digest)).collect()
 }
 
-fn attempts(session: &Session, step: &str, digest: &Digest) -> Attempts {
+fn attempts(session: &Session, step: &str, digest: &Digest) -> Seen {
     let bytes = session.store.read(digest).unwrap_or_default();
     let observation: Option<Observation> = serde_json::from_slice(&bytes).ok();
     observation.into_iter().flat_map(|o| o.violations).map(|v| (step.to_owned(), v)).collect()

@@ -210,7 +210,8 @@ fn judge(page: &mut Page<'_>, scene: &Scene<'_>, index: usize, command: &Command
                 arguments.iter().any(|w| !w.text.starts_with('-') || w.text == "-c" || w.text.ends_with('c'));
             let reads = arguments.iter().any(|w| matches!(w.text.as_str(), "-" | "-s" | "/dev/stdin"));
             (SHELLS.contains(&name) && (reads || !script))
-                || (LANGUAGES.contains(&name) && arguments.first().is_none_or(|w| w.text == "-"))
+                || (LANGUAGES.contains(&name)
+                    && arguments.first().is_none_or(|w| matches!(w.text.as_str(), "-" | "--")))
         })
     };
     let outer = |at: usize| scene.script.commands.get(at).and_then(Command::program).map(|(name, _)| name);
@@ -307,7 +308,7 @@ fn weaker(page: &mut Page<'_>, scene: &Scene<'_>, index: usize, command: &Comman
             lower.split(['?', '#']).next().and_then(|u| u.rsplit('/').next()).unwrap_or_default().to_owned();
         ["sha256", "sha512", "checksum", "shasum", ".md5", ".digest"].iter().any(|sign| file.contains(sign))
     };
-    let signed = scene.script.commands.iter().any(|c| verifies_by_signature(c));
+    let signed = scene.script.commands.iter().any(verifies_by_signature);
     if !is_sum(&download.url) || signed {
         return;
     }

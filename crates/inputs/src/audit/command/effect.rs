@@ -26,11 +26,11 @@ pub(super) fn look(page: &mut Page<'_>, scene: &Scene<'_>) {
             "git" if scene.place != Place::Job => describe(page, scene, command, arguments),
             "tar" | "bsdtar" | "gtar" => tar(page, scene, command, arguments),
             "zip" if !has(arguments, &["-X", "--no-extra"]) && scene.place != Place::Recipe => {
-                zip(page, scene, command, arguments)
+                zip(page, scene, command, arguments);
             }
             "find" => find(page, scene, index, command),
             "useradd" | "adduser" if scene.place == Place::Image && program == "useradd" => {
-                useradd(page, scene, command)
+                useradd(page, scene, command);
             }
             "docker" | "podman" | "buildah" | "nerdctl" => image(page, scene, command, arguments),
             _ => {}

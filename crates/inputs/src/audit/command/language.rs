@@ -21,12 +21,12 @@ pub(super) fn look(page: &mut Page<'_>, scene: &Scene<'_>) {
         let arguments: Vec<Word> = words.into_iter().cloned().collect();
         let case = Case { scene, command, arguments: &arguments };
         match program.as_str() {
-            "pip" | "pip3" | "pip2" | "pipx" => case.pip(page, &program),
-            name if name.starts_with("pip3.") => case.pip(page, "pip"),
+            "pip" | "pip3" | "pip2" | "pipx" => case.pip(page),
+            name if name.starts_with("pip3.") => case.pip(page),
             "uv" => case.uv(page),
             "uvx" => case.runner(page, "@"),
             "poetry" | "pdm" if case.verb() == Some("add") || case.verb() == Some("update") => {
-                case.adds(page)
+                case.adds(page);
             }
             "npm" => case.npm(page),
             "pnpm" => case.pnpm(page),
@@ -42,10 +42,10 @@ pub(super) fn look(page: &mut Page<'_>, scene: &Scene<'_>) {
             "rustup" => case.rustup(page),
             "nvm" | "fnm" | "n" | "volta" | "sdk" | "asdf" | "mise" => case.version_manager(page, &program),
             "dotnet" if case.verbs(2) == ["tool", "install"] && !has(&arguments, &["--version"]) => {
-                case.adds(page)
+                case.adds(page);
             }
             "R" | "Rscript" if arguments.iter().any(|w| w.text.contains("install.packages")) => {
-                case.adds(page)
+                case.adds(page);
             }
             "cpan" | "cpanm" | "luarocks" | "opam" | "cabal" | "stack" if case.installs() => case.adds(page),
             _ => {}
@@ -100,7 +100,7 @@ impl Case<'_> {
         );
     }
 
-    fn pip(&self, page: &mut Page<'_>, program: &str) {
+    fn pip(&self, page: &mut Page<'_>) {
         const VALUED: &[&str] = &[
             "-r",
             "--requirement",
@@ -187,7 +187,6 @@ impl Case<'_> {
         } else {
             format!("{what}: whichever version is newest that day")
         };
-        let _ = program;
         self.named(
             page,
             message,
@@ -208,10 +207,9 @@ impl Case<'_> {
                     self.flagged(page, message, "sync", "--locked");
                 }
             }
-            ["pip", verb @ ("install" | "sync")] => {
-                let _ = verb;
+            ["pip", "install" | "sync"] => {
                 let at = self.arguments.iter().position(|w| w.text == "pip").unwrap_or(0);
-                Case { arguments: &self.arguments[at + 1..], ..*self }.pip(page, "uv pip");
+                Case { arguments: &self.arguments[at + 1..], ..*self }.pip(page);
             }
             ["tool", "install" | "run"] => {
                 let pinned = operands(self.arguments, &["--from", "--python", "--with", "-p"])
@@ -341,7 +339,7 @@ impl Case<'_> {
         match words.split_first() {
             None if !has(self.arguments, &["-v", "--version", "--help"]) => self.yarn_install(page, None),
             Some((verb, rest)) if verb.text == "install" && rest.is_empty() => {
-                self.yarn_install(page, Some("install"))
+                self.yarn_install(page, Some("install"));
             }
             Some((verb, rest)) if verb.text == "add" => self.node_packages(page, rest),
             Some((verb, rest)) if verb.text == "global" => {
@@ -369,14 +367,15 @@ impl Case<'_> {
     fn bun(&self, page: &mut Page<'_>) {
         let words = operands(self.arguments, &["--cwd"]);
         match words.split_first() {
-            Some((verb, [])) if matches!(verb.text.as_str(), "install" | "i") => {
-                if !has(self.arguments, &["--frozen-lockfile"]) {
-                    let verb = verb.text.clone();
-                    self.flagged(page, "`bun install` may change the lock", &verb, "--frozen-lockfile");
-                }
+            Some((verb, []))
+                if matches!(verb.text.as_str(), "install" | "i")
+                    && !has(self.arguments, &["--frozen-lockfile"]) =>
+            {
+                let verb = verb.text.clone();
+                self.flagged(page, "`bun install` may change the lock", &verb, "--frozen-lockfile");
             }
             Some((verb, rest)) if matches!(verb.text.as_str(), "add" | "install" | "i") => {
-                self.node_packages(page, rest)
+                self.node_packages(page, rest);
             }
             Some((verb, rest)) if verb.text == "x" => self.npx_of(page, rest.first().copied()),
             _ => {}
@@ -460,7 +459,7 @@ impl Case<'_> {
             if self.scene.place == Place::Recipe && verb.text != "install" { "--frozen" } else { "--locked" };
         match verb.text.as_str() {
             "install" => {
-                if let Some(_git) = value(self.arguments, &["--git"]) {
+                if has(self.arguments, &["--git"]) {
                     if !value(self.arguments, &["--rev"]).is_some_and(is_commit) {
                         page.add(
                             Id::Lock08,

@@ -77,13 +77,35 @@ fn close(open: Open, end: usize) -> Node {
     Node { span, value: Value::Map(entries) }
 }
 
-/// A scalar's span without the blanks that the parser counts to it; of a block, its lines alone, from the beginning of
-/// the first: the parser's span begins there, in the middle of that line, or at the `|` before it.
+/// Where a scalar really stands. The parser counts blanks and comments behind it to it; of a block, its span may begin at
+/// the `|`, or in the middle of the first line, where only the lines as a whole are of use.
 fn trimmed(text: &str, span: Range<usize>, style: Style) -> Range<usize> {
-    if !matches!(style, Style::Literal | Style::Folded) {
-        let raw = text.get(span.clone()).unwrap_or_default();
-        return span.start..span.start + raw.trim_end().len();
+    let raw = text.get(span.clone()).unwrap_or_default();
+    let length = match style {
+        Style::Plain => raw.find(" #").map_or(raw, |at| &raw[..at]).trim_end().len(),
+        Style::Single | Style::Double => quoted(raw.as_bytes()),
+        Style::Literal | Style::Folded => return lines(text, span),
+    };
+    span.start..span.start + length
+}
+
+/// Length of a quoted scalar with its quotes.
+fn quoted(raw: &[u8]) -> usize {
+    let Some(quote) = raw.first() else { return 0 };
+    let mut at = 1;
+    while at < raw.len() {
+        match raw[at] {
+            b'\\' if *quote == b'"' => at += 2,
+            b'\'' if *quote == b'\'' && raw.get(at + 1) == Some(&b'\'') => at += 2,
+            byte if byte == *quote => return at + 1,
+            _ => at += 1,
+        }
     }
+    raw.len()
+}
+
+/// The lines of a block.
+fn lines(text: &str, span: Range<usize>) -> Range<usize> {
     let before = text.get(..span.start).unwrap_or_default();
     let line = before.rfind('\n').map_or(0, |at| at + 1);
     let start = if before[line..].trim().is_empty() {

@@ -52,6 +52,7 @@ const CASES: &[Case] = &[
         &["IMG01:1"],
     ),
     case("Dockerfile", "FROM scratch\nRUN --mount=type=bind,from=alpine:3.19,target=/x true\n", &["IMG01:2"]),
+    case("Dockerfile", "ARG V\nFROM r.example.org/a/b:${V}\n", &["IMG01:2"]),
     // Packages of the system.
     case(
         "Dockerfile",
@@ -126,6 +127,11 @@ const CASES: &[Case] = &[
         "@\nADD --checksum=sha256:24454f830cdb571e2c4ad15481119c43b3cafd48dd869a9b2945d1036d1dc68d https://example.org/x /x\n",
         &[],
     ),
+    case(
+        "Dockerfile",
+        "@\nRUN curl -sS https://example.org/installer | php -- --install-dir=/usr/local/bin\n",
+        &["NET01:2"],
+    ),
     case("Dockerfile", "@\nADD rootfs.tar.gz /\n", &[]),
     case("Dockerfile", "@\nRUN git clone https://example.org/a.git && cd a && make\n", &["LOCK08:2"]),
     case("Dockerfile", "@\nRUN git clone --depth 1 -b v1.2 https://example.org/a.git\n", &["LOCK08:2"]),
@@ -179,7 +185,7 @@ const CASES: &[Case] = &[
         "@\nRUN make DATE=\"$(date -u -d @$SOURCE_DATE_EPOCH +%Y)\" && echo \"done $(date)\"\n",
         &[],
     ),
-    case("Dockerfile", "@\nRUN --mount=type=cache,target=/root/.cache make\n", &["IMG06:2"]),
+    case("Dockerfile", "@\nRUN --mount=type=cache,target=/var/x make\n", &["IMG06:2"]),
     case(
         "Dockerfile",
         "@\nARG NPM_TOKEN\nENV DB_PASSWORD=x1\nENV PASSWORD_FILE=/run/secrets/p\n",
