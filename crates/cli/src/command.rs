@@ -1,5 +1,6 @@
 //! The verbs: this table, and one file for each.
 
+pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -8,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod pin;
 pub(crate) mod rebuild;
 pub(crate) mod reproduce;
 pub(crate) mod shell;
@@ -39,6 +41,10 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Write a first recipe for the project in this folder
     Init(init::Args),
+    /// Say what floats or leaks in this repository, and how ready it is
+    Audit(audit::Args),
+    /// Rewrite images to digests and actions to commits, in place (uses the network)
+    Pin(pin::Args),
     /// Resolve every input of the recipe and write selfsame.lock (uses the network)
     Lock(lock::Args),
     /// Bring the locked inputs into the store (uses the network)
@@ -74,6 +80,8 @@ impl Verb {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Init(_) => "init",
+            Self::Audit(_) => "audit",
+            Self::Pin(_) => "pin",
             Self::Lock(_) => "lock",
             Self::Fetch(_) => "fetch",
             Self::Build(_) => "build",
@@ -105,6 +113,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
     };
     match &cli.verb {
         Verb::Init(args) => init::run(args),
+        Verb::Audit(args) => audit::run(&cli.globals, args),
+        Verb::Pin(args) => pin::run(args),
         Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),

@@ -34,6 +34,8 @@ pub(crate) struct Failure {
     frame: Option<Box<Diagnostics>>,
     /// What a step attempted or missed.
     pub(crate) violations: Box<[model::Violation]>,
+    /// The step that attempted or missed it.
+    step: Option<Box<str>>,
     /// Set if bringing or making a blob again may help.
     pub(crate) lost: Option<Lost>,
     /// Set if the operating system refused something.
@@ -75,7 +77,18 @@ impl Failure {
         let help = fix.iter().map(|fix| fix[FIX.len()..].to_owned()).collect();
         let (title, causes, lines) = (title.into(), Vec::new(), Vec::new());
         let violations = Box::default();
-        Self { exit, title, causes, lines, help, frame: None, violations, lost: None, refused: false }
+        Self {
+            exit,
+            title,
+            causes,
+            lines,
+            help,
+            frame: None,
+            violations,
+            step: None,
+            lost: None,
+            refused: false,
+        }
     }
 
     /// A failure without a code of its own.
@@ -170,6 +183,11 @@ impl Failure {
             "",
             engine::advice::by(violation)
         ))
+    }
+
+    /// The step that failed.
+    pub(crate) fn step(&self) -> Option<&str> {
+        self.step.as_deref()
     }
 
     /// Adds what this machine has of the things that a step missed.
@@ -354,6 +372,7 @@ impl From<BuildError> for Failure {
                     failure = failure.attempt(violation);
                 }
                 failure.violations = failed.violations.clone().into();
+                failure.step = Some(failed.step.to_string().into());
                 if let Some(command) = &failed.command {
                     failure = failure.line(format!("while running: {command}"));
                 }
@@ -402,6 +421,7 @@ impl From<BuildError> for Failure {
                 }
             }
             BuildError::Inputs { .. } | BuildError::Package { .. } => Self::invalid(title),
+            BuildError::Gateway { .. } => Self::new(Exit::Failed, title),
             BuildError::Sandbox { source, .. } => Self::no_sandbox(title, source),
             BuildError::Cancelled => Self::new(Exit::stopped(), "stopped"),
             BuildError::Store(_) | BuildError::Ledger(_) => Self::new(Exit::Failed, title).because(&error),

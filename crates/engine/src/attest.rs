@@ -194,12 +194,8 @@ fn record(
             achieved.insert(run.step.clone(), value.unwrap_or(Value::Null));
         }
     }
-    let limits: BTreeMap<&str, Value> = job
-        .recipe
-        .steps
-        .iter()
-        .map(|s| (s.name.as_str(), json!({ "timeout": s.timeout.as_secs(), "memory": s.memory })))
-        .collect();
+    let limits: BTreeMap<&str, Value> =
+        job.recipe.steps.iter().map(|s| (s.name.as_str(), crate::limit::recorded(s))).collect();
     let stem = format!("{}-{}", job.recipe.name, job.recipe.version);
     let sbom = |suffix: &str, media_type: &str, digest| Byproduct {
         name: format!("{stem}.{suffix}"),

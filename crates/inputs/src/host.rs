@@ -5,8 +5,10 @@
 
 mod apt;
 mod cargo;
+mod credentials;
 mod dpkg;
 mod golang;
+mod maven;
 mod npm;
 mod oci;
 mod pypi;
@@ -183,8 +185,8 @@ impl Host {
         host
     }
 
-    /// The base address of the registry of a type of purl: `cargo`, `golang`, `npm`, `oci` or `pypi`. Asked of the host's client once,
-    /// when it is first needed.
+    /// The base address of the registry of a type of purl: `cargo`, `npm`, `oci` or `pypi`; for `golang` and `maven` perhaps
+    /// several, parted by spaces. Asked of the host's client once, when it is first needed.
     ///
     /// # Errors
     /// If neither [`Host::registries`] nor a client says it.
@@ -198,7 +200,8 @@ impl Host {
             .or_insert_with(|| {
                 let base = match kind {
                     "cargo" => cargo::index(self),
-                    "golang" => golang::proxy(self),
+                    "golang" => golang::proxies(self),
+                    "maven" => maven::repositories(self),
                     "npm" => npm::registry(self),
                     "oci" => oci::registry(self),
                     "pypi" => pypi::simple_index(self),

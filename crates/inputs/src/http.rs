@@ -91,6 +91,27 @@ pub enum HttpError {
     Store(#[from] StoreError),
 }
 
+/// A request that is passed on: what is answered is an answer, be it a redirection or a refusal.
+#[derive(Debug)]
+pub(crate) struct Passed<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    /// Name, value.
+    pub(crate) headers: Vec<(&'static str, &'a str)>,
+    pub(crate) body: &'a [u8],
+    /// Whether redirections are followed.
+    pub(crate) follow: bool,
+}
+
+/// The answer to it; its body is in the store, without any encoding of its transfer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) body: Digest,
+}
+
 /// An HTTP client as the host is configured. Connections are kept and shared between threads.
 pub(crate) struct Client<'a> {
     host: &'a Host,
@@ -196,6 +217,85 @@ impl<'a> Client<'a> {
         Ok(sink.writer.finish()?)
     }
 
+    /// Passes a request on, its body of at most `limit` bytes into the store. What the host has of credentials goes along.
+    /// Connection errors, 408, 429 and 5xx are tried again on the host's schedule; the last 5xx is an answer.
+    pub(crate) fn pass(&self, passed: &Passed<'_>, limit: u64, store: &Store) -> Result<Reply, HttpError> {
+        let mut waits = self.host.retry.iter();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let cause = match self.pass_once(passed, limit, store)? {
+                Ok(reply) if !matches!(reply.status, 408 | 429 | 500..=599) => return Ok(reply),
+                Ok(reply) => Err(reply),
+                Err(cause) => Ok(cause),
+            };
+            match (waits.next(), cause) {
+                (Some(wait), _) => std::thread::sleep(*wait),
+                (None, Err(reply)) => return Ok(reply),
+                (None, Ok(cause)) => {
+                    let (url, cause) = (passed.url.to_owned(), Box::new(cause));
+                    return Err(HttpError::Transport { url, attempts, cause });
+                }
+            }
+        }
+    }
+
+    fn pass_once(
+        &self,
+        passed: &Passed<'_>,
+        limit: u64,
+        store: &Store,
+    ) -> Result<Result<Reply, ureq::Error>, HttpError> {
+        let Passed { method, url, headers, body, follow } = passed;
+        let wrong = |reason: String| HttpError::Url { url: (*url).to_owned(), reason };
+        let mut request = ureq::http::Request::builder().method(*method).uri(*url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(authorization) = self.host.authorization(url) {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.body(*body).map_err(|e| wrong(e.to_string()))?;
+        let agent = self.agent(url)?;
+        let redirects = if *follow { 10 } else { 0 };
+        let request = agent
+            .configure_request(request)
+            .max_redirects(redirects)
+            .max_redirects_will_error(false)
+            .allow_non_standard_methods(true)
+            .build();
+        let response = match agent.run(request) {
+            Ok(response) => response,
+            Err(ureq::Error::BadUri(reason)) => return Err(wrong(reason)),
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let status = response.status().as_u16();
+        let (content_type, location) = (header("content-type"), header("location"));
+        let packed = header("content-encoding").is_some_and(|e| e.eq_ignore_ascii_case("gzip"));
+        let length = header("content-length").and_then(|v| v.parse::<u64>().ok()).filter(|_| !packed);
+        let reader = response.into_body().into_reader();
+        let mut reader: Box<dyn Read> =
+            if packed { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        let mut sink = Blob { store, writer: store.writer()?, done: 0, progress: &|_| {} };
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) if length.is_none_or(|n| n == sink.done) => break,
+                Ok(0) => return Ok(Err(ureq::Error::Io(std::io::ErrorKind::UnexpectedEof.into()))),
+                Ok(count) => {
+                    sink.take(&buffer[..count])?;
+                    if sink.done > limit {
+                        return Err(HttpError::TooLarge { url: (*url).to_owned(), limit });
+                    }
+                }
+                Err(cause) => return Ok(Err(ureq::Error::Io(cause))),
+            }
+        }
+        Ok(Ok(Reply { status, content_type, location, body: sink.writer.finish()? }))
+    }
+
     fn transfer(
         &self,
         url: &str,
@@ -245,6 +345,9 @@ impl<'a> Client<'a> {
         sink: &mut dyn Sink,
     ) -> Result<Attempt, HttpError> {
         let mut request = self.agent(url)?.get(url);
+        if let Some(authorization) = self.host.authorization(url) {
+            request = request.header("Authorization", authorization);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -315,7 +418,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn agent(&self, url: &str) -> Result<Agent, HttpError> {
+    /// The client for a URL, with the proxy and the certificates that this host is configured for.
+    pub(crate) fn agent(&self, url: &str) -> Result<Agent, HttpError> {
         let proxy = self.host.proxies.of(url).map(str::to_owned);
         let mut agents = self.agents.lock().expect("no thread panics while it holds the agents");
         if let Some(agent) = agents.get(&proxy) {

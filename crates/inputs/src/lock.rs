@@ -9,7 +9,7 @@ use crate::http::Client;
 use crate::{Context, InputError, confirm, source, toolchain};
 
 /// Locks every input of `recipe`: the closure of its toolchain as the archive has it now, and its sources. Everything is
-/// in the store afterwards.
+/// in the store afterwards. What its steps fetch is recorded after that ([`crate::Recorder`]).
 ///
 /// The same archive and recipe give the same lock. What `previous` has locked and cannot have changed (a commit, a hash,
 /// a published version) is taken from it without asking again, if the store still holds it and has
@@ -33,5 +33,5 @@ pub fn lock(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Resul
         };
         sources.insert(name.clone(), locked);
     }
-    Ok(Lock { format: FORMAT, toolchain, sources })
+    Ok(Lock { format: FORMAT, toolchain, sources, steps: BTreeMap::new() })
 }

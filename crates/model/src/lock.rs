@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::recipe::Locator;
-use crate::{Diagnostic, Diagnostics, Digest, RelPath, Timestamp};
+use crate::{Diagnostic, Diagnostics, Digest, Ecosystem, RelPath, Timestamp, Transcript};
 
 pub use parts::{Change, Part};
 pub use stale::Stale;
@@ -38,6 +38,21 @@ pub struct Lock {
     /// Sources by name; the work tree is not among them, it is read at each build.
     #[serde(default, rename = "source", skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, LockedSource>,
+    /// Steps that use a registry or the web, by name.
+    #[serde(default, rename = "step", skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, LockedStep>,
+}
+
+/// What a step fetched when it was recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct LockedStep {
+    /// As in the recipe, sorted.
+    pub uses: Vec<Ecosystem>,
+    /// The commands that were recorded.
+    pub record: Vec<String>,
+    /// Every request and its answer.
+    pub requests: Transcript,
 }
 
 /// One Debian binary package.
@@ -98,6 +113,25 @@ pub struct LockedFile {
     pub registry_hash: Option<String>,
 }
 
+impl LockedStep {
+    /// Its table, with one line for each request, so that a change shows as what it is.
+    fn to_text(&self, name: &str) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let uses: Vec<String> = self.uses.iter().map(|e| quoted(e.as_str())).collect();
+        let list = |items: &[String]| -> String {
+            let lines: String = items.iter().map(|item| format!("    {},\n", quoted(item))).collect();
+            if lines.is_empty() { "[]".to_owned() } else { format!("[\n{lines}]") }
+        };
+        format!(
+            "\n[step.{}]\nuses = [{}]\nrecord = {}\nrequests = {}\n",
+            quoted(name),
+            uses.join(", "),
+            list(&self.record),
+            list(&self.requests.lines()),
+        )
+    }
+}
+
 impl Lock {
     /// The text of the file. The same lock gives the same text.
     #[must_use]
@@ -106,8 +140,10 @@ impl Lock {
         for source in sorted.sources.values_mut() {
             source.files.sort_by(|a, b| a.path.cmp(&b.path));
         }
+        let steps = std::mem::take(&mut sorted.steps);
         let body = toml::to_string(&sorted).expect("a lock holds only strings, numbers and tables");
-        format!("{HEADER}{body}")
+        let steps: String = steps.iter().map(|(name, step)| step.to_text(name)).collect();
+        format!("{HEADER}{body}{steps}")
     }
 
     /// Reads a lock. `origin` names the text in diagnostics.

@@ -7,9 +7,11 @@
 mod check;
 mod checker;
 mod conditions;
+mod limits;
 mod policies;
 mod raw;
 mod toolchain;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,9 +20,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{Clock, DirectoryOrder, Random};
+use crate::ecosystem::Ecosystem;
 use crate::purl::Purl;
 use crate::violation::Policies;
-use crate::{Conditions, Diagnostics, RelPath, Sha256, Timestamp};
+use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
@@ -211,12 +214,16 @@ pub struct Step {
     pub outputs: Vec<RelPath>,
     /// Added to the environment of the conditions.
     pub env: BTreeMap<String, String>,
+    /// The ecosystems whose tools it runs: what they fetch was recorded at lock time. Sorted.
+    pub uses: Vec<Ecosystem>,
+    /// Shell commands that run at lock time, in its place, so that what they fetch is recorded. Empty if it uses nothing.
+    pub record: Vec<String>,
     /// Names of the secrets that lie in `/run/secrets` while it runs. Sorted. Their values are in no recipe.
     pub secrets: Vec<String>,
     /// Wall-clock limit. Default one hour.
     pub timeout: Duration,
-    /// Memory limit in bytes.
-    pub memory: Option<u64>,
+    /// What else it may use.
+    pub limits: Limits,
     /// What follows from attempts at what is not declared: the step's word, else the recipe's, else the default.
     pub policies: Policies,
 }

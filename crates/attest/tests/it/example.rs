@@ -91,6 +91,7 @@ pub(crate) fn lock() -> Lock {
                 ),
             ),
         ]),
+        steps: BTreeMap::new(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! `selfsame lock`: resolve every input and write the lock.
 
+mod record;
+
 use std::path::{Path, PathBuf};
 
 use model::lock::Lock;
@@ -33,7 +35,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let before = std::fs::read_to_string(&path).ok();
     let previous = before.as_ref().and_then(|text| Lock::parse("selfsame.lock", text).ok());
     let lock = || session.inputs(&project.dir, |cx| inputs::lock(cx, &project.recipe, previous.as_ref()));
-    let lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
+    let mut lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
+    record::record(session, &project, &mut lock, previous.as_ref(), false)?;
     let text = lock.to_text();
     let changed = before.as_deref() != Some(text.as_str());
     if changed && args.check {
@@ -49,6 +52,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let signed_by = lock.toolchain.debian().map_or(&[][..], |d| &d.signed_by);
     let data = json!({
         "lock": path, "changed": changed, "toolchain": lock.toolchain.tree,
+        "requests": lock.steps.iter().map(|(n, s)| (n.clone(), s.requests.0.len())).collect::<std::collections::BTreeMap<_, _>>(),
         "packages": packages, "bytes": size, "signed_by": signed_by, "archives": lock.toolchain.archives.len(),
     });
     let mut table = Table::default();
@@ -64,6 +68,10 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     }
     for (name, source) in &lock.sources {
         table.row(format!("source {name}"), source.tree);
+    }
+    for (name, step) in &lock.steps {
+        let size = step.requests.0.values().map(|a| a.body.size).sum();
+        table.row(format!("step {name}"), format!("{} requests, {}", step.requests.0.len(), bytes(size)));
     }
     Ok(Answer::ok(data, table.text()))
 }

@@ -169,6 +169,39 @@ fn a_first_recipe_fits_what_lies_there() {
 }
 
 #[test]
+fn a_first_recipe_joins_what_belongs_together() {
+    let home = Home::empty();
+    let folder = room();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write("go.mod", "module example.org/tool\n\ngo 1.19\n");
+    write("main.go", "package main\n\n//go:embed web/dist\nvar web embed.FS\n");
+    write(
+        "web/package.json",
+        r#"{"name": "web", "scripts": {"build": "vite build"}, "devDependencies": {"vite": "5"}}"#,
+    );
+    let answer = home.ok(folder.path(), &["init"]);
+    assert_eq!(answer["found"], "go, npm");
+    assert_eq!(answer["projects"].as_array().unwrap().len(), 2);
+    let missing = answer["missing"][0].as_str().unwrap();
+    assert!(missing.contains("npm install --package-lock-only` in `web`"), "{missing}");
+    let text = fs::read_to_string(folder.path().join("selfsame.toml")).unwrap();
+    assert!(
+        text.contains("\"web/dist\" = \"step:web/web/dist\"") && text.contains("suite = \"bookworm\""),
+        "{text}"
+    );
+    let (code, error) = home.json(folder.path(), &["init", "--suite", "no word"]);
+    assert_eq!(code, 1, "what is there stays: {error:#}");
+    fs::remove_file(folder.path().join("selfsame.toml")).unwrap();
+    let (code, error) = home.json(folder.path(), &["init", "--suite", "no word"]);
+    assert_eq!(code, 3, "{error:#}");
+    assert!(!folder.path().join("selfsame.toml").exists(), "nothing is written that cannot be used");
+}
+
+#[test]
 fn completions_are_scripts() {
     let home = Home::empty();
     for (shell, sign) in

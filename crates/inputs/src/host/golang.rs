@@ -2,10 +2,11 @@
 
 use super::Host;
 
-/// The first address of `GOPROXY`: from the environment, else asked of `go`, which knows its own default.
-pub(super) fn proxy(host: &Host) -> Result<String, String> {
+/// The addresses of `GOPROXY`, parted by spaces, in their order: from the environment, else asked of `go`, which knows its
+/// own default. `direct` and `off` are no address.
+pub(super) fn proxies(host: &Host) -> Result<String, String> {
     let setting = setting(host, "GOPROXY")?;
-    first(&setting).ok_or_else(|| format!("`GOPROXY` is `{setting}`, which names no proxy"))
+    addresses(&setting).ok_or_else(|| format!("`GOPROXY` is `{setting}`, which names no proxy"))
 }
 
 /// The name in `GOSUMDB`.
@@ -28,17 +29,21 @@ fn setting(host: &Host, name: &str) -> Result<String, String> {
 
 const INSTALLED: &str = "/usr/local/go/bin/go";
 
-fn first(setting: &str) -> Option<String> {
+fn addresses(setting: &str) -> Option<String> {
     let known = |part: &&str| ["https://", "http://", "file://"].iter().any(|s| part.starts_with(s));
-    setting.split([',', '|']).map(str::trim).find(known).map(str::to_owned)
+    let found: Vec<&str> = setting.split([',', '|']).map(str::trim).filter(known).collect();
+    (!found.is_empty()).then(|| found.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_first_proxy_counts() {
+    fn proxies_are_taken_in_order() {
         let setting = "off,direct,https://g.example.org/a|https://h.example.org";
-        assert_eq!(super::first(setting).as_deref(), Some("https://g.example.org/a"));
-        assert_eq!(super::first("direct"), None);
+        assert_eq!(
+            super::addresses(setting).as_deref(),
+            Some("https://g.example.org/a https://h.example.org")
+        );
+        assert_eq!(super::addresses("direct"), None);
     }
 }

@@ -1,10 +1,10 @@
 //! Registries of source packages: one file each. Where each is comes from [`crate::Host`].
 
-mod cargo;
+pub(crate) mod cargo;
 mod debian;
 pub(crate) mod golang;
 mod npm;
-mod pypi;
+pub(crate) mod pypi;
 
 use std::io::Read;
 

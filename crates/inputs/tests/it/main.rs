@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in what it calls as well")]
 
 mod archives;
+mod audit;
 mod debian_archive;
+mod ecosystem;
 mod host;
 mod hostile;
 mod images;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Lock, LockedArchive, LockedBase, LockedToolchain};
+use crate::ecosystem::Ecosystem;
 use crate::recipe::{Base, Locator, Recipe, Source, ToolArchive, Toolchain};
 
 /// One way in which a lock no longer fits its recipe.
@@ -128,6 +129,22 @@ impl Differences {
             }
         }
     }
+
+    fn steps(&mut self, recipe: &Recipe, lock: &Lock) {
+        for step in &recipe.steps {
+            let locked = lock.steps.get(&step.name);
+            let words = |uses: &[Ecosystem]| uses.iter().map(|e| e.as_str()).collect::<Vec<_>>().join(" ");
+            let (uses, record) =
+                locked.map_or((String::new(), String::new()), |l| (words(&l.uses), l.record.join("; ")));
+            self.compare(&format!("step.{}.uses", step.name), words(&step.uses), uses);
+            self.compare(&format!("step.{}.record", step.name), step.record.join("; "), record);
+        }
+        for (name, locked) in &lock.steps {
+            if recipe.step(name).is_none() {
+                self.compare(&format!("step.{name}"), "", locked.record.join("; "));
+            }
+        }
+    }
 }
 
 impl Lock {
@@ -137,6 +154,7 @@ impl Lock {
         let mut found = Differences::default();
         found.toolchain(&recipe.toolchain, &self.toolchain);
         found.sources(recipe, self);
+        found.steps(recipe, self);
         found.0
     }
 }

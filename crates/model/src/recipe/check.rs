@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
-use super::{Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, conditions, policies};
+use super::uses;
+use super::{
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, conditions, limits, policies,
+};
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath, Sha256};
 
@@ -336,13 +339,26 @@ impl Checker {
                 self.wrong(secret, "this secret stands twice", "", Some("remove one".into()));
             }
         }
+        let (uses, record) = uses::lower(self, raw);
         let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
-        let memory = raw.memory.as_ref().and_then(|m| self.bytes(m));
+        let limits = limits::lower(self, raw);
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
         let policies = policies::lower(self, &raw.violations, policies);
         let secrets = secrets.into_iter().collect();
-        Some(Step { name: name?, inputs, run, outputs, env, secrets, timeout: timeout?, memory, policies })
+        Some(Step {
+            name: name?,
+            inputs,
+            run,
+            outputs,
+            env,
+            uses,
+            record,
+            secrets,
+            timeout: timeout?,
+            limits,
+            policies,
+        })
     }
 
     /// Puts every step after those it needs; keeps the recipe's order otherwise.

@@ -119,8 +119,15 @@ pub(super) struct RawStep {
     pub(super) env: Table<At<String>>,
     #[serde(default)]
     pub(super) secrets: Vec<At<String>>,
+    #[serde(default)]
+    pub(super) uses: Vec<At<String>>,
+    pub(super) record: Option<At<Vec<At<String>>>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) memory: Option<At<String>>,
+    pub(super) processes: Option<At<i64>>,
+    pub(super) cpu_time: Option<At<String>>,
+    pub(super) file_size: Option<At<String>>,
+    pub(super) disk: Option<At<String>>,
     #[serde(default)]
     pub(super) violations: RawPolicies,
 }

@@ -49,6 +49,7 @@ fn lock(names: &[&str]) -> Lock {
             archives: Vec::new(),
         },
         sources: BTreeMap::from([("zlib".to_owned(), source)]),
+        steps: BTreeMap::new(),
     }
 }
 

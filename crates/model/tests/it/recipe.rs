@@ -28,6 +28,10 @@ env = { CFLAGS = "-O2" }
 secrets = ["npm-token", "key"]
 timeout = "10m"
 memory = "2GiB"
+processes = 500
+cpu-time = "2h"
+file-size = "1GiB"
+disk = "20GiB"
 
 [[artifact]]
 name = "hello-1.0.tar.gz"
@@ -43,7 +47,14 @@ fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
     assert_eq!(names, ["build", "pack"]);
     assert_eq!(recipe.toolchain.debian().unwrap().packages, ["gcc", "make"]);
     assert_eq!(recipe.toolchain.debian().unwrap().components, ["main"]);
-    assert_eq!(recipe.steps[0].memory, Some(2 << 30));
+    let limits = model::Limits {
+        memory: Some(2 << 30),
+        processes: Some(500),
+        cpu_time: Some(std::time::Duration::from_secs(7200)),
+        file_size: Some(1 << 30),
+        disk: Some(20 << 30),
+    };
+    assert_eq!((recipe.steps[0].limits, recipe.steps[1].limits), (limits, model::Limits::default()));
     assert_eq!(recipe.steps[0].secrets, ["key", "npm-token"]);
     let only_source = Reference::Source { name: "main".into(), path: model::RelPath::root() };
     assert_eq!(recipe.steps[0].inputs.values().next(), Some(&only_source));
@@ -117,6 +128,10 @@ fn each_mistake_is_told_with_place_and_fix() {
         ("\"npm-token\"", "\"key\"", "this secret stands twice", "remove one"),
         ("\"10m\"", "\"10\"", "not a time limit", "90s"),
         ("\"2GiB\"", "\"2G\"", "not an amount of memory", "512MiB"),
+        ("processes = 500", "processes = 7", "not a number of processes", "8 to 4194304"),
+        ("\"2h\"", "\"2d\"", "not a time limit", "90s"),
+        ("file-size = \"1GiB\"", "file-size = \"1GB\"", "not an amount of bytes", "512MiB"),
+        ("\"20GiB\"", "\"0GiB\"", "not an amount of room", "512MiB"),
         ("\"tar.gz\"", "\"rar\"", "unknown format", "tar.zst"),
         ("run = [\"cp -r in all\"]", "run = \"cp\"", "wrong kind of value", ""),
         ("run = [\"cp -r in all\"]\n", "", "a key is missing", "`run"),

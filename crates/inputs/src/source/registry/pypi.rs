@@ -7,23 +7,35 @@ use super::{Check, Located, RegistryError, Remote, answer, document, same};
 use crate::http::{Client, percent_decode};
 use crate::{Context, InputError};
 
-const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.2";
+/// Either form, the structured one if there is a choice.
+pub(crate) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.2";
 
+/// What a page of the index lists, in either form.
 #[derive(Deserialize)]
-struct Page {
+pub(crate) struct Page {
     #[serde(default)]
-    name: Option<String>,
-    files: Vec<File>,
+    pub(crate) name: Option<String>,
+    pub(crate) files: Vec<File>,
 }
 
+/// One file of a project.
 #[derive(Deserialize)]
-struct File {
-    filename: String,
-    url: String,
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct File {
+    pub(crate) filename: String,
+    pub(crate) url: String,
     #[serde(default)]
-    hashes: std::collections::BTreeMap<String, String>,
+    pub(crate) hashes: std::collections::BTreeMap<String, String>,
     #[serde(default)]
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
+    #[serde(default)]
+    pub(crate) requires_python: Option<String>,
+    /// False, or why it was withdrawn.
+    #[serde(default)]
+    pub(crate) yanked: serde_json::Value,
+    /// Whether its metadata is served beside it, or its hashes (PEP 714).
+    #[serde(default, alias = "dist-info-metadata")]
+    pub(crate) core_metadata: serde_json::Value,
 }
 
 pub(super) fn locate(cx: &Context<'_>, client: &Client<'_>, purl: &Purl) -> Result<Located, InputError> {
@@ -114,7 +126,7 @@ fn located(page: &str, name: &str, file: &File) -> Result<Located, InputError> {
 }
 
 /// PEP 503: runs of `-`, `_` and `.` are one `-`, letters are small.
-fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars() {
         match c {
@@ -135,7 +147,7 @@ fn is_sdist(file: &str, name: &str, version: &str) -> bool {
 }
 
 /// The links of an HTML page.
-fn anchors(html: &str) -> Vec<File> {
+pub(crate) fn anchors(html: &str) -> Vec<File> {
     let mut list = Vec::new();
     for anchor in html.split("<a ").skip(1) {
         let Some(href) = anchor.split_once("href=\"").and_then(|(_, r)| r.split_once('"')).map(|(h, _)| h)
@@ -146,15 +158,28 @@ fn anchors(html: &str) -> Vec<File> {
         let (url, fragment) = href.split_once('#').unwrap_or((&href, ""));
         let path = url.split('?').next().unwrap_or_default();
         let filename = percent_decode(path.rsplit('/').next().unwrap_or_default());
+        let attribute = |name: &str| {
+            let tag = anchor.split('>').next().unwrap_or_default();
+            let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+            let value = rest.split_once('"')?.0;
+            Some(value.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+        };
+        let requires_python = attribute("data-requires-python");
+        let yanked = attribute("data-yanked").map_or(false.into(), |reason| {
+            if reason.is_empty() { true.into() } else { serde_json::Value::from(reason) }
+        });
+        let metadata = attribute("data-core-metadata").or_else(|| attribute("data-dist-info-metadata"));
+        let core_metadata = metadata.is_some_and(|m| m != "false").into();
         let hashes =
             fragment.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
-        list.push(File { filename, url: url.to_owned(), hashes, size: None });
+        let (url, size) = (url.to_owned(), None);
+        list.push(File { filename, url, hashes, size, requires_python, yanked, core_metadata });
     }
     list
 }
 
 /// A link as seen from its page.
-fn absolute(page: &str, link: &str) -> String {
+pub(crate) fn absolute(page: &str, link: &str) -> String {
     if link.contains("://") {
         return link.to_owned();
     }

@@ -47,7 +47,13 @@ pub(crate) fn bases(
     let fits =
         |s: &&crate::AptSource| s.suite == suite && components.iter().all(|c| s.components.contains(c));
     list.extend(cx.host.apt.iter().filter(fits).map(|s| s.uri.clone()));
-    list.dedup();
+    if list.is_empty() {
+        // An archive has other suites beside the one that this host is made of; its signed index says which.
+        let others = cx.host.apt.iter().filter(|s| components.iter().all(|c| s.components.contains(c)));
+        list.extend(others.map(|s| s.uri.clone()));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    list.retain(|base| seen.insert(base.clone()));
     if list.is_empty() {
         return Err(HostError::Suite { suite: suite.to_owned(), components: components.join(" ") });
     }

@@ -1,0 +1,53 @@
+//! Java: the jars and wars of Maven or Gradle.
+
+use super::{Step, shell};
+use crate::ecosystem::{Files, Found, Product};
+
+pub(super) fn maven(found: &Found) -> Step {
+    let mut step = Step::new(found, "build");
+    step.need(&["default-jdk-headless", "maven"]);
+    step.enter();
+    step.comments
+        .push("Maven has no lockfile: what it fetches, plugins included, is pinned as recorded.".to_owned());
+    step.run.push(
+        "mvn -B -ntp package -DskipTests -Dproject.build.outputTimestamp=\"$(date -u -d @$SOURCE_DATE_EPOCH +%Y-%m-%dT%H:%M:%SZ)\""
+            .to_owned(),
+    );
+    step.run.push("mkdir -p out".to_owned());
+    let ends: &[&str] =
+        if found.makes.iter().any(|m| matches!(m, Product::War(_))) { &["jar", "war"] } else { &["jar"] };
+    let names: Vec<String> = ends.iter().map(|e| format!("-name '*.{e}'")).collect();
+    let names = if names.len() > 1 { format!("\\( {} \\)", names.join(" -o ")) } else { names.concat() };
+    // What lies directly in a `target`, of whichever module.
+    step.run.push(format!(
+        "find . -path '*/target/*' ! -path '*/target/*/*' {names} ! -name 'original-*' -exec cp {{}} out/ \\;"
+    ));
+    step.pack("out", "jars", "dir");
+    step
+}
+
+pub(super) fn gradle(files: &Files<'_>, found: &Found) -> Step {
+    let mut step = Step::new(found, "build");
+    step.need(&["default-jdk-headless"]);
+    step.enter();
+    let init = "allprojects { tasks.withType(AbstractArchiveTask).configureEach { preserveFileTimestamps = false; reproducibleFileOrder = true } }";
+    step.comments.push(
+        "Archives get no times and a sorted order; Gradle does so by itself from version 9 on.".to_owned(),
+    );
+    step.run.push(format!("printf '%s\\n' {} > /tmp/archives.gradle", shell(init)));
+    let gradle = if files.at(&found.dir, "gradlew").is_some() {
+        // The wrapper fetches Gradle itself.
+        step.uses.insert("web");
+        "sh ./gradlew"
+    } else {
+        step.need(&["gradle"]);
+        "gradle"
+    };
+    step.run.push(format!(
+        "{gradle} --no-daemon --no-build-cache --console=plain -I /tmp/archives.gradle assemble"
+    ));
+    step.run.push("mkdir -p out".to_owned());
+    step.run.push("find . -path '*/build/libs/*.jar' -exec cp {} out/ \\;".to_owned());
+    step.pack("out", "jars", "dir");
+    step
+}
