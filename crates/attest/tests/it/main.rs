@@ -9,4 +9,5 @@ mod example;
 mod golden;
 mod provenance;
 mod sbom;
+mod toolchains;
 mod verify;

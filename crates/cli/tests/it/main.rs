@@ -25,6 +25,7 @@ mod sealed;
 mod secrets;
 mod shell;
 mod surroundings;
+mod toolchains;
 mod verbs;
 mod verdicts;
 mod verify;

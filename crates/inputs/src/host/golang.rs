@@ -20,9 +20,14 @@ pub(super) fn checksums(host: &Host) -> Option<String> {
 fn setting(host: &Host, name: &str) -> Result<String, String> {
     match host.env.get(name).filter(|value| !value.is_empty()) {
         Some(value) => Ok(value.clone()),
-        None => host.ask("go", &["env", name]),
+        None => host.ask("go", &["env", name]).or_else(|reason| {
+            // Go's own installation puts itself on nobody's PATH.
+            host.ask(INSTALLED, &["env", name]).map_err(|_| reason)
+        }),
     }
 }
+
+const INSTALLED: &str = "/usr/local/go/bin/go";
 
 fn addresses(setting: &str) -> Option<String> {
     let known = |part: &&str| ["https://", "http://", "file://"].iter().any(|s| part.starts_with(s));

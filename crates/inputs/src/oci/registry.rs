@@ -16,6 +16,9 @@ use crate::http::Client;
 use crate::source::download_with;
 use crate::{Context, Host, HttpError, InputError};
 
+/// Names and values.
+type Headers<'a> = &'a [(&'a str, &'a str)];
+
 /// One repository of a registry.
 pub(crate) struct Registry<'a> {
     host: &'a Host,
@@ -42,6 +45,11 @@ impl<'a> Registry<'a> {
             (None, Some(named)) => address(named),
             (None, None) => address(&host.registry("oci")?),
         };
+        if !base.starts_with("https://") && !is_loopback(&base) {
+            let reason =
+                "a registry is asked over https, and over http only on this machine itself".to_owned();
+            return Err(HttpError::Url { url: base, reason }.into());
+        }
         let name = base.split_once("://").map_or(base.as_str(), |(_, rest)| rest).to_owned();
         let repository = repository.to_owned();
         Ok(Self { host, client, base, name, repository, authorization: Mutex::default() })
@@ -51,7 +59,7 @@ impl<'a> Registry<'a> {
     pub(super) fn manifest(&self, image: &Reference, name: &str) -> Result<Vec<u8>, InputError> {
         let url = format!("{}/v2/{}/manifests/{name}", self.base, self.repository);
         let accept = [INDEX, MANIFEST].concat().join(", ");
-        self.asked(image, &mut |headers| {
+        self.asked(image, &|headers| {
             let mut headers = headers.to_vec();
             headers.push(("Accept", &accept));
             Ok(self.client.get_with(&url, &headers, DOCUMENT_LIMIT)?)
@@ -67,16 +75,14 @@ impl<'a> Registry<'a> {
     ) -> Result<Digest, InputError> {
         let url = format!("{}/v2/{}/blobs/sha256:{}", self.base, self.repository, digest.hex());
         let name = format!("layer {}", &digest.hex()[..12]);
-        self.asked(image, &mut |headers| {
-            download_with(cx, self.client, &name, &url, headers, digest.size.max(1))
-        })
+        self.asked(image, &|headers| download_with(cx, self.client, &name, &url, headers, digest.size.max(1)))
     }
 
     /// Asks; and asks again with a name, if the registry wants to know it.
     fn asked<T>(
         &self,
         image: &Reference,
-        ask: &mut dyn FnMut(&[(&str, &str)]) -> Result<T, InputError>,
+        ask: &dyn Fn(Headers<'_>) -> Result<T, InputError>,
     ) -> Result<T, InputError> {
         let known = self.authorization.lock().expect("no thread panics while it holds the token").clone();
         let answer = match &known {

@@ -159,8 +159,10 @@ fn capture(cx: &Context<'_>, programs: &[String]) -> Result<(Digest, LockedHost)
         .find_map(|p| std::fs::read_to_string(root.join(p)).ok())
         .unwrap_or_default();
     let name = fields(&os_release).get("PRETTY_NAME").cloned();
-    let alternative = |file: &String| file.starts_with("/etc/alternatives/");
-    let own: Vec<String> = loose.into_iter().filter(|f| !alternative(f)).collect();
+    let is_file = |file: &String| {
+        std::fs::symlink_metadata(root.join(file.trim_start_matches('/'))).is_ok_and(|meta| meta.is_file())
+    };
+    let own: Vec<String> = loose.into_iter().filter(is_file).collect();
     Ok((
         tree,
         LockedHost {

@@ -84,7 +84,7 @@ pub(super) fn lock(
     for folder in &locked.path {
         let below = folder.below(&locked.at);
         let there = cx.store.lookup(&locked.tree, &below)?;
-        if !matches!(there, Some(Node::Directory(_))) && !(below.is_root() || folder == &locked.at) {
+        if !matches!(there, Some(Node::Directory(_))) {
             let (archive, path) = (locked.name.clone(), folder.clone());
             return Err(ToolchainError::NoDirectory { archive, path, nearby: top(cx, &locked.tree)? }.into());
         }

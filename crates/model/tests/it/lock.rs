@@ -106,16 +106,12 @@ from = "step:s/o"
 /// Locks of earlier versions are read, and written as they were.
 #[test]
 fn committed_locks_keep_their_text() {
-    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
-    let mut seen = 0;
-    for folder in std::fs::read_dir(examples).unwrap() {
-        let Ok(text) = std::fs::read_to_string(folder.unwrap().path().join("selfsame.lock")) else {
-            continue;
-        };
-        assert_eq!(Lock::parse("selfsame.lock", &text).unwrap().to_text(), text);
-        seen += 1;
+    for text in [
+        include_str!("../../../../examples/jq/selfsame.lock"),
+        include_str!("../../../../examples/zlib/selfsame.lock"),
+    ] {
+        assert_eq!(Lock::parse("selfsame.lock", text).unwrap().to_text(), text);
     }
-    assert!(seen > 0);
 }
 
 #[test]

@@ -166,3 +166,56 @@ fn two_different_things_at_one_path_are_a_conflict_in_any_order() {
         }
     }
 }
+
+#[test]
+fn what_differs_between_two_trees_is_told_by_path() {
+    let (_dir, store) = fresh();
+    let make = |entries: &[(&str, Node)], folders: &[&str]| {
+        let mut tree = Tree::default();
+        for (at, node) in entries {
+            tree.insert(&path(at), node.clone()).unwrap();
+        }
+        for at in folders {
+            tree.make_directory(&path(at)).unwrap();
+        }
+        let finished = tree.finish();
+        store.put_tree(&finished).unwrap();
+        finished.root
+    };
+    let file = |content: &[u8]| Node::File { digest: Digest::of(content), executable: false };
+    let before = make(
+        &[
+            ("a/same", file(b"1")),
+            ("a/changed", file(b"2")),
+            ("gone/deep/x", file(b"3")),
+            ("kind", file(b"4")),
+        ],
+        &["empty"],
+    );
+    let after = make(
+        &[
+            ("a/same", file(b"1")),
+            ("a/changed", file(b"5")),
+            ("new", Node::Symlink("a".into())),
+            ("kind/y", file(b"6")),
+        ],
+        &[],
+    );
+    let told: Vec<_> = store
+        .differences(&before, &after)
+        .unwrap()
+        .into_iter()
+        .map(|d| (d.path.to_string(), d.before.is_some(), d.after.is_some()))
+        .collect();
+    let expected = [
+        ("a/changed", true, true),
+        ("empty", true, false),
+        ("gone/deep/x", true, false),
+        ("kind", true, false),
+        ("kind/y", false, true),
+        ("new", false, true),
+    ];
+    assert_eq!(told, expected.map(|(path, before, after)| (path.to_owned(), before, after)));
+    assert!(store.differences(&before, &before).unwrap().is_empty());
+    assert!(store.differences(&before, &Digest::of(b"not here")).is_err());
+}

@@ -39,7 +39,7 @@ pub(super) fn locate(cx: &Context<'_>, client: &Client<'_>, purl: &Purl) -> Resu
             cx.note(format!("`{purl}`: this host uses no checksum database for Go modules (GOSUMDB)"));
             None
         }
-        Some(name) => looked_up(cx, client, &base, &name, (&escaped, &module), (&version, purl.version()))?,
+        Some(name) => looked_up(cx, client, base, &name, (&escaped, &module), (&version, purl.version()))?,
     };
     let remote = Remote { url: format!("{base}/{path}"), path, check: Check::Module(h1), size: None };
     Ok(Located { files: vec![remote], licence: None })

@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 /// Absolute paths; none for what is no dynamic program, or if the machine cannot say.
 pub(super) fn of(root: &Path, program: &str) -> Vec<String> {
     let full = root.join(program.trim_start_matches('/'));
+    // Whatever a link leads to is asked for by its own name.
+    if !std::fs::symlink_metadata(&full).is_ok_and(|meta| meta.is_file()) {
+        return Vec::new();
+    }
     let mut start = [0; 4];
     let read = std::fs::File::open(&full).and_then(|mut f| std::io::Read::read(&mut f, &mut start));
     if read.is_err() || &start != b"\x7fELF" {

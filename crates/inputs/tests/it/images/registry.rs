@@ -163,6 +163,10 @@ fn an_image_of_a_real_registry() {
         matches!(&image(&locked).image.place, Place::Registry { host: Some(h), .. } if h == "registry.example.org")
     );
 
+    // Never in the clear over a network.
+    mirrored.host.registries.insert("oci".into(), "http://registry.example.org".into());
+    assert!(lock(&mirrored, "registry.example.org/x:1").unwrap_err().contains("over https"));
+
     let error = lock(&world, &format!("{name}:2.0")).unwrap_err();
     assert!(error.contains("there is no image") && error.contains("manifests/2.0"), "{error}");
     let error = lock(&world, &format!("{name}@sha256:{}", "0".repeat(64))).unwrap_err();

@@ -109,7 +109,7 @@ impl Checker {
         }
         let suite = suite.and_then(|s| self.word(s, "suite"));
         let mut components = BTreeSet::new();
-        for component in t.components.iter().flat_map(|c| c.get_ref()) {
+        for component in t.components.iter().flat_map(At::get_ref) {
             components.extend(self.word(component, "component"));
         }
         if components.is_empty() {
