@@ -19,6 +19,10 @@ pub(super) fn detect(files: &Files<'_>) -> Vec<Found> {
     let text = files.glance(&found.manifest);
     let packages = text.lines().filter_map(|l| l.strip_prefix("Package:"));
     found.makes.extend(packages.map(|p| Product::Program(p.trim().to_owned())));
+    if !text.lines().any(|l| l.split_whitespace().eq(["Rules-Requires-Root:", "no"])) {
+        // Older ones run the rules under fakeroot, which needs more of the kernel than a step gets.
+        found.want("dpkg", "1.22", "a package that does not say `Rules-Requires-Root: no`");
+    }
     if found.name.is_none() {
         found.notes.push("debian/changelog names no version".to_owned());
     }

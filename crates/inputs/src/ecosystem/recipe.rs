@@ -19,6 +19,8 @@ use std::collections::BTreeSet;
 
 use model::RelPath;
 
+use crate::AptSource;
+
 use super::{Adapter, Files, Found, Problem, Product, Tool, Wanted};
 
 /// What the person who asks has said.
@@ -28,6 +30,8 @@ pub struct Wish<'a> {
     pub folder: &'a str,
     /// The suite, if one was asked for: then it is taken, whatever is in it.
     pub suite: Option<&'a str>,
+    /// What this host's package manager knows. A proposed suite that is not among it gets the mirror of one that is.
+    pub archives: &'a [AptSource],
 }
 
 /// A recipe, and what is to be said about it.

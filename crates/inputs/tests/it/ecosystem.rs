@@ -144,7 +144,7 @@ fn through(list: &BTreeMap<String, Vec<u8>>) {
             assert!(list.iter().all(|c| c.depends.iter().all(|at| *at < list.len())));
         }
     }
-    let proposal = propose(&files, &found, &Wish { folder: "a", suite: None });
+    let proposal = propose(&files, &found, &Wish { folder: "a", suite: None, archives: &[] });
     let known: String =
         proposal.text.lines().filter(|l| !l.starts_with("uses = ")).map(|l| format!("{l}\n")).collect();
     if let Err(error) = model::recipe::parse("selfsame.toml", &known) {
@@ -211,7 +211,7 @@ fn this_workspace_is_understood() {
     assert!(ring.direct && ring.scope == Scope::Runtime && ring.files.len() == 1 && ring.line > 0);
     let tempfile = list.iter().find(|c| c.name == "tempfile").unwrap();
     assert!(tempfile.direct && !tempfile.depends.is_empty());
-    let proposal = propose(&files, &found, &Wish { folder: "x", suite: None });
+    let proposal = propose(&files, &found, &Wish { folder: "x", suite: None, archives: &[] });
     assert!(proposal.text.contains("cp target/release/selfsame"), "{}", proposal.text);
 }
 

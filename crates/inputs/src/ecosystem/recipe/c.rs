@@ -108,15 +108,17 @@ fn fetches(files: &Files<'_>, found: &Found, step: &mut Step) {
 /// A binary package from its source package.
 pub(super) fn debian(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");
-    step.need(&["build-essential", "debhelper", "dpkg-dev", "fakeroot"]);
+    step.need(&["build-essential", "debhelper", "dpkg-dev"]);
     step.packages.extend(debian::build_depends(files, found));
     step.comments
-        .push("Packages are written beside the source, so that lies in a folder of its own.".to_owned());
+        .push("Packages are written beside the source, so that is copied to a folder of its own.".to_owned());
+    step.comments
+        .push("`-d`: nothing is installed by dpkg here, so it cannot find out what is there.".to_owned());
     step.run.extend(
         [
             "cp -a . /tmp/package",
             "cd /tmp/package",
-            "dpkg-buildpackage -us -uc -b",
+            "dpkg-buildpackage -us -uc -b -d",
             "mkdir -p /build/src/out",
             "cp /tmp/*.deb /build/src/out/",
         ]
