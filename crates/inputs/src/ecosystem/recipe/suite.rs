@@ -17,7 +17,6 @@ const SUITES: &[Suite] = &[
         name: "bookworm",
         tools: &[
             ("cmake", "3.25"),
-            ("dpkg", "1.21"),
             ("go", "1.19"),
             ("java", "17"),
             ("maven", "3.8"),
@@ -31,7 +30,6 @@ const SUITES: &[Suite] = &[
         name: "trixie",
         tools: &[
             ("cmake", "3.31"),
-            ("dpkg", "1.22"),
             ("go", "1.24"),
             ("java", "21"),
             ("maven", "3.9"),
