@@ -4,6 +4,7 @@
 //! statement, so that a bundle alone is enough to fetch every input and build again.
 
 mod read;
+mod toolchain;
 mod write;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,6 @@
 //! The verbs: this table, and one file for each.
 
+pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
@@ -8,11 +9,13 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod pin;
 pub(crate) mod rebuild;
 pub(crate) mod reproduce;
 pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod store;
+pub(crate) mod toolchain;
 pub(crate) mod verify;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -38,6 +41,10 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Write a first recipe for the project in this folder
     Init(init::Args),
+    /// Say what floats or leaks in this repository, and how ready it is
+    Audit(audit::Args),
+    /// Rewrite images to digests and actions to commits, in place (uses the network)
+    Pin(pin::Args),
     /// Resolve every input of the recipe and write selfsame.lock (uses the network)
     Lock(lock::Args),
     /// Bring the locked inputs into the store (uses the network)
@@ -56,6 +63,8 @@ pub(crate) enum Verb {
     Show(show::Args),
     /// List what happened, newest first
     Log(log::Args),
+    /// Look at locked toolchains
+    Toolchain(toolchain::Args),
     /// Look after the store of bytes
     Store(store::Args),
     /// Look after signing keys
@@ -71,6 +80,8 @@ impl Verb {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Init(_) => "init",
+            Self::Audit(_) => "audit",
+            Self::Pin(_) => "pin",
             Self::Lock(_) => "lock",
             Self::Fetch(_) => "fetch",
             Self::Build(_) => "build",
@@ -80,6 +91,7 @@ impl Verb {
             Self::Rebuild(_) => "rebuild",
             Self::Show(_) => "show",
             Self::Log(_) => "log",
+            Self::Toolchain(_) => "toolchain",
             Self::Store(_) => "store",
             Self::Key(_) => "key",
             Self::Doctor(_) => "doctor",
@@ -101,6 +113,8 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
     };
     match &cli.verb {
         Verb::Init(args) => init::run(args),
+        Verb::Audit(args) => audit::run(&cli.globals, args),
+        Verb::Pin(args) => pin::run(args),
         Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),
@@ -112,6 +126,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Rebuild(args) => with(&|s| rebuild::run(s, args)),
         Verb::Show(args) => with(&|s| show::run(s, args)),
         Verb::Log(args) => with(&|s| log::run(s, args)),
+        Verb::Toolchain(args) => with(&|s| toolchain::run(s, args)),
         Verb::Store(args) => with(&|s| store::run(s, args)),
         Verb::Key(args) => with(&|s| key::run(s, args)),
     }
@@ -124,5 +139,5 @@ const fn collects(verb: &Verb) -> bool {
 
 /// True for verbs that record nothing.
 const fn asks(verb: &Verb) -> bool {
-    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Store(_) | Verb::Key(_))
+    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_))
 }

@@ -34,6 +34,8 @@ pub(crate) struct Failure {
     frame: Option<Box<Diagnostics>>,
     /// What a step attempted or missed.
     pub(crate) violations: Box<[model::Violation]>,
+    /// The step that attempted or missed it.
+    step: Option<Box<str>>,
     /// Set if bringing or making a blob again may help.
     pub(crate) lost: Option<Lost>,
     /// Set if the operating system refused something.
@@ -75,7 +77,18 @@ impl Failure {
         let help = fix.iter().map(|fix| fix[FIX.len()..].to_owned()).collect();
         let (title, causes, lines) = (title.into(), Vec::new(), Vec::new());
         let violations = Box::default();
-        Self { exit, title, causes, lines, help, frame: None, violations, lost: None, refused: false }
+        Self {
+            exit,
+            title,
+            causes,
+            lines,
+            help,
+            frame: None,
+            violations,
+            step: None,
+            lost: None,
+            refused: false,
+        }
     }
 
     /// A failure without a code of its own.
@@ -172,6 +185,11 @@ impl Failure {
         ))
     }
 
+    /// The step that failed.
+    pub(crate) fn step(&self) -> Option<&str> {
+        self.step.as_deref()
+    }
+
     /// Adds what this machine has of the things that a step missed.
     pub(crate) fn look_around(mut self, recipe: &Path, build: &str, search: &str) -> Self {
         let hints: Vec<_> =
@@ -261,7 +279,10 @@ fn no_answer(error: &(dyn Error + 'static)) -> bool {
     let http = match error.downcast_ref::<InputError>() {
         Some(InputError::Git(git)) => return git.is_no_answer(),
         Some(InputError::Http(http)) => http,
-        Some(InputError::Source { cause, .. }) => return no_answer(&**cause),
+        Some(
+            InputError::Source { cause, .. }
+            | InputError::Toolchain(inputs::ToolchainError::Archive { cause, .. }),
+        ) => return no_answer(&**cause),
         _ => return false,
     };
     matches!(http, HttpError::Transport { .. } | HttpError::Status { status: 408 | 429 | 500..=599, .. })
@@ -301,7 +322,11 @@ impl From<sandbox::SandboxError> for Failure {
 
 impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
-        Self::new(Exit::Failed, error.to_string()).because(&error)
+        let exit = match &error {
+            InputError::Image(inputs::ImageError::Denied { .. }) => Exit::NotAuthenticated,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string()).because(&error)
     }
 }
 
@@ -347,6 +372,7 @@ impl From<BuildError> for Failure {
                     failure = failure.attempt(violation);
                 }
                 failure.violations = failed.violations.clone().into();
+                failure.step = Some(failed.step.to_string().into());
                 if let Some(command) = &failed.command {
                     failure = failure.line(format!("while running: {command}"));
                 }
@@ -395,6 +421,7 @@ impl From<BuildError> for Failure {
                 }
             }
             BuildError::Inputs { .. } | BuildError::Package { .. } => Self::invalid(title),
+            BuildError::Gateway { .. } => Self::new(Exit::Failed, title),
             BuildError::Sandbox { source, .. } => Self::no_sandbox(title, source),
             BuildError::Cancelled => Self::new(Exit::stopped(), "stopped"),
             BuildError::Store(_) | BuildError::Ledger(_) => Self::new(Exit::Failed, title).because(&error),

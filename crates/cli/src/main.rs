@@ -14,6 +14,7 @@ mod keys;
 mod out;
 mod output;
 mod project;
+mod rewrite;
 mod secrets;
 mod session;
 mod signing;

@@ -77,7 +77,11 @@ impl Project {
     /// A tree that this store has not seen made of what the lock says is made anew and compared, so that a `tree`
     /// edited in the lock cannot pass other code off as what the lock names.
     pub(crate) fn job(&self, session: &Session, offline: bool) -> Result<Job, Failure> {
-        let lock_text = self.lock_text()?;
+        self.job_of(session, &self.lock_text()?, offline)
+    }
+
+    /// As [`Project::job`], with another lock than the one on disk.
+    pub(crate) fn job_of(&self, session: &Session, lock_text: &str, offline: bool) -> Result<Job, Failure> {
         let mut worktrees = BTreeMap::new();
         for (name, source) in &self.recipe.sources {
             let recipe::Source::Worktree { path } = source else { continue };
@@ -101,7 +105,7 @@ impl Project {
             worktrees.insert(name.clone(), Source { tree: tree.tree, epoch: tree.epoch, origin });
         }
         let name = self.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let job = Job::new(&name, &self.text, &lock_text, worktrees)?;
+        let job = Job::new(&name, &self.text, lock_text, worktrees)?;
         if !inputs::confirmed(&session.store, &job.lock) {
             session.with_inputs(|| Ok(()), || self.bring(session, &job, offline))?;
         }

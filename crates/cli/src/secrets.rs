@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// The option, for every verb that runs steps.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(crate) struct Given {
     /// Value of a secret that a step names: of a file, or with NAME=env:VARIABLE of the environment; may be given
     /// several times

@@ -8,6 +8,7 @@ use ::attest::provenance::{
 use ::attest::{SignError, Signer, bundle, sbom};
 use ledger::{ArtifactRow, AttestationRow, BuildRow, Material, StepRow};
 use model::Digest;
+use model::lock::LockedBase;
 use model::purl::PurlError;
 use model::sbom::{Component, Inventory, InventoryArtifact};
 use model::statement::SLSA_PROVENANCE;
@@ -193,12 +194,8 @@ fn record(
             achieved.insert(run.step.clone(), value.unwrap_or(Value::Null));
         }
     }
-    let limits: BTreeMap<&str, Value> = job
-        .recipe
-        .steps
-        .iter()
-        .map(|s| (s.name.as_str(), json!({ "timeout": s.timeout.as_secs(), "memory": s.memory })))
-        .collect();
+    let limits: BTreeMap<&str, Value> =
+        job.recipe.steps.iter().map(|s| (s.name.as_str(), crate::limit::recorded(s))).collect();
     let stem = format!("{}-{}", job.recipe.name, job.recipe.version);
     let sbom = |suffix: &str, media_type: &str, digest| Byproduct {
         name: format!("{stem}.{suffix}"),
@@ -317,9 +314,22 @@ fn build_row<const N: usize>(
             }
         }
     }
-    material(job.lock.toolchain.tree, "toolchain", format!("debian {}", job.lock.toolchain.suite));
-    for p in &job.lock.toolchain.packages {
+    let toolchain = &job.lock.toolchain;
+    material(toolchain.tree, "toolchain", toolchain.title());
+    for p in toolchain.packages() {
         material(p.digest, "package", format!("{} {}", p.name, p.version));
+    }
+    if let LockedBase::Image(image) = &toolchain.base {
+        let manifest = image.manifest.unwrap_or(image.config);
+        material(manifest, "image", image.image.to_string());
+        for layer in &image.layers {
+            material(*layer, "layer", image.image.to_string());
+        }
+    }
+    for archive in &toolchain.archives {
+        for file in &archive.files {
+            material(file.digest, "toolchain-file", file.path.clone());
+        }
     }
     let named = |kind: &str, digest: Digest, name: &str| Material {
         digest,

@@ -38,6 +38,14 @@ pub enum BuildError {
         /// Why not.
         source: SandboxError,
     },
+    /// What stands between a step and the network cannot be set up.
+    #[error("the gateway for step `{step}` cannot be set up: {reason}")]
+    Gateway {
+        /// Which step.
+        step: String,
+        /// Why not.
+        reason: String,
+    },
     /// A step ran and failed, or attempted what is denied.
     #[error("step `{}` {}", .0.step, .0.sentence())]
     Step(Box<FailedStep>),
@@ -158,6 +166,11 @@ pub(crate) fn describe(exit: Exit) -> String {
         Exit::Signal(signal) => format!("killed by signal {signal}"),
         Exit::TimedOut => "its time limit passed".into(),
         Exit::OutOfMemory => "its memory limit was reached".into(),
+        Exit::OutOfProcesses => "its limit of processes was reached".into(),
+        Exit::OutOfCpuTime => "its limit of processor time was reached".into(),
+        Exit::FileTooLarge => "a file reached its limit of size".into(),
+        Exit::OutOfDisk => "it wrote more than its limit of the disk".into(),
+        Exit::DiskFull => "it was ended before it filled the disk".into(),
         Exit::Cancelled => "stopped".into(),
     }
 }

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
+use gateway::Replay;
 use model::action::{Action, ActionResult, Encoded};
 use model::recipe::Step;
 use model::tree::Node;
 use model::{Digest, RelPath, Timestamp};
-use sandbox::{Exit, Outcome};
+use sandbox::{Exit, Gateway, Outcome};
 use store::StoreError;
 
 use crate::log::Log;
+use crate::network::Network;
 use crate::observation::{OBSERVATIONS, Observation};
 use crate::sealed::{Place, in_sandbox};
 use crate::secrets::Guard;
 use crate::sweep::Sweeper;
 use crate::tell::{judge, less_sealed};
-use crate::{BuildError, Context, failed};
+use crate::{BuildError, Context, failed, network};
 
 /// Modification time of every file of a toolchain: a constant, so that one tree on disk serves all builds.
 const TOOLCHAIN_TIME: Timestamp = crate::job::EARLIEST;
@@ -46,14 +48,20 @@ pub(crate) fn execute(
     let root = cx.store.materialise(&action.toolchain, TOOLCHAIN_TIME)?;
     let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
     let guard = Guard::new(cx.secrets, step);
-    let place = Place { root: &root, work: &work, guard: &guard };
+    let transcript = network::transcript(cx, action)?;
+    let open = |digest: &Digest| cx.store.open_blob(digest).map_err(std::io::Error::other);
+    let replay = transcript.as_ref().map(|transcript| Replay::new(transcript, &step.uses, &open));
+    let network = replay.as_ref().map(|replay| Network::new(step, action, replay)).transpose()?;
+    let network = network.as_ref().map(|network| network as &dyn Gateway);
+    let place = Place { root: &root, work: &work, guard: &guard, network };
     let mut log = Log::new(cx, name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, cx.trace, &mut |bytes| log.write(bytes))?;
     less_sealed(cx, name, &outcome.achieved);
     let (violations, denied) = judge(cx, step, &outcome.violations, outcome.exit != Exit::Code(0));
     if denied || outcome.exit != Exit::Code(0) {
         // Looked at while what it wrote is there; the log may need that room.
-        let full = outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);
+        let full =
+            outcome.exit == Exit::DiskFull || outcome.exit != Exit::Code(0) && failed::disk_is_full(cx);
         let exit = outcome.exit;
         drop(outcome);
         if full {

@@ -13,7 +13,7 @@ use crate::error::FailedStep;
 use crate::log::{Lines, Tail};
 use crate::sealed::{Place, in_sandbox};
 use crate::tell::{finished, judge, millis};
-use crate::{BuildError, Context, hint, missing};
+use crate::{BuildError, Context, hint, limit, missing};
 
 /// A step that took longer to fail is not run again.
 const AT_MOST: Duration = Duration::from_secs(600);
@@ -57,10 +57,10 @@ pub(crate) fn failed(
 ) -> BuildError {
     let Ended { exit, mut violations, mut denied, tail, log, full } = ended;
     let Tail { lines: last_lines, command } = tail;
-    let mut hints = Vec::new();
+    let mut hints: Vec<String> = limit::raise(step, exit).into_iter().collect();
     if full {
         hints.push(format!(
-            "less than 1 MiB was free on the disk of `{}`: the step may have failed for that alone. Free some space, or \
+            "almost nothing was free on the disk of `{}`: the step may have failed for that alone. Free some space, or \
              remove what no release needs with `selfsame store gc`, and run again",
             cx.store.dir().display()
         ));

@@ -5,7 +5,10 @@
 pub fn hints(lines: &[String]) -> Vec<String> {
     let mut list = Vec::new();
     for line in lines.iter().rev() {
-        let hint = missing_program(line).or_else(|| network(line)).or_else(|| missing_header(line));
+        let hint = missing_program(line)
+            .or_else(|| network(line))
+            .or_else(|| missing_header(line))
+            .or_else(|| limit(line));
         if let Some(hint) = hint.or_else(|| missing_file(line))
             && !list.contains(&hint)
         {
@@ -68,6 +71,23 @@ fn no_network() -> String {
     "a step has no network: declare what it fetches under `[sources]`, with its digest".to_owned()
 }
 
+/// Limits that were refused and not seen to be reached: a moment was too short, or the program went on.
+fn limit(line: &str) -> Option<String> {
+    let is = |signs: &[&str]| signs.iter().any(|sign| line.contains(sign));
+    let hint = if is(&["an't fork", "annot fork", "fork: Resource temporarily unavailable"]) {
+        "a process could not be started: raise `processes` of the step (8192 where it says nothing), or what this \
+         machine allows its user (`ulimit -u`)"
+    } else if is(&["File size limit exceeded", ": File too large"]) {
+        "a file would have become too large: raise `file-size` of the step, if it has one"
+    } else if is(&[": No space left on device", "(No space left on device)"]) {
+        "no room was left: `/tmp` and the home are in memory, at most half of the machine's and as much as `disk` of the \
+         step allows; the build directory is on the store's disk"
+    } else {
+        return None;
+    };
+    Some(hint.to_owned())
+}
+
 /// `x.c:1:10: fatal error: zlib.h: No such file or directory`
 fn missing_header(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("fatal error: ")?;
@@ -110,6 +130,10 @@ mod tests {
             ("$ getent hosts example.org", "no network"),
             ("a.c:1:10: fatal error: zlib.h: No such file or directory", "header `zlib.h`"),
             ("cat: /home/me/.config: No such file or directory", "`/home/me/.config` is not there"),
+            ("/bin/sh: 7: Cannot fork", "`processes`"),
+            ("sh: can't fork: Resource temporarily unavailable", "`processes`"),
+            ("make: *** [Makefile:2: x] File size limit exceeded (core dumped)", "`file-size`"),
+            ("dd: error writing '/tmp/x': No space left on device", "`disk`"),
             ("ls: cannot access '/srv/data': No such file or directory", "`/srv/data` is not there"),
         ] {
             let found = hints(&[line.to_owned()]);

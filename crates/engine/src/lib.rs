@@ -18,8 +18,10 @@ mod execute;
 mod failed;
 mod graph;
 pub mod hint;
+mod limit;
 mod log;
 mod missing;
+mod network;
 pub mod observation;
 mod run;
 mod sealed;
@@ -34,6 +36,8 @@ pub mod attest;
 pub mod verify;
 
 pub mod rebuild;
+
+pub mod record;
 
 pub mod shell;
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::action::{self, Action, ActionResult};
+use model::ecosystem;
 use model::recipe::{Reference, Step};
 use model::tree::Node;
 use model::{Conditions, Digest, RelPath};
@@ -33,17 +34,23 @@ pub fn action(
         [(place, Node::Directory(tree))] if place.is_root() => *tree,
         _ => store.compose(&parts)?,
     };
-    let mut env = conditions.environment();
+    let transcript = match job.lock.steps.get(&step.name) {
+        Some(locked) if !step.uses.is_empty() => Some(store.put(locked.requests.to_text().as_bytes())?),
+        _ => None,
+    };
+    let mut env = job.lock.toolchain.environment(conditions.environment());
+    env.extend(ecosystem::environment(&step.uses));
     env.extend(step.env.clone());
     Ok(Action {
-        script: action::script(&step.run),
+        script: action::script(&step.uses, &step.run),
         env,
         outputs: step.outputs.clone(),
         toolchain: job.lock.toolchain.tree,
         work,
         conditions: conditions.clone(),
         timeout: step.timeout,
-        memory: step.memory,
+        transcript,
+        limits: step.limits,
         secrets: step.secrets.clone(),
         degraded,
         isa: isa(&job.lock.toolchain.arch).to_owned(),

@@ -15,6 +15,8 @@ pub(crate) struct Place<'a> {
     pub(crate) root: &'a Path,
     pub(crate) work: &'a Path,
     pub(crate) guard: &'a Guard,
+    /// For a step that fetches.
+    pub(crate) network: Option<&'a dyn sandbox::Gateway>,
 }
 
 /// One run of an action's command, to its end; a stopped one is an error. What `sink` gets may hold secrets; the
@@ -35,9 +37,10 @@ pub(crate) fn in_sandbox(
         arguments: &action.arguments(),
         env: &action.env,
         secrets: &cx.secrets.files(step),
+        gateway: place.network,
         conditions: &action.conditions,
         timeout: Some(action.timeout),
-        memory: action.memory,
+        limits: action.limits,
         trace,
         degraded: action.degraded,
         io: Io::Log { sink },

@@ -1,12 +1,11 @@
 //! Opens the sandbox of a step by hand: the same root, inputs, environment and conditions.
 
-use std::collections::BTreeMap;
-
+use gateway::Replay;
 use sandbox::{Exit, Io, Spec};
 
 use crate::job::EARLIEST;
-use crate::plan::{self, Results};
-use crate::{BuildError, Context, Job, build, graph, run, sweep};
+use crate::network::Network;
+use crate::{BuildError, Context, Job, network, plan, record};
 
 /// Builds what `step` needs and opens `/bin/sh` where its commands would run. Gives how the shell ended.
 ///
@@ -21,37 +20,16 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         return Err(BuildError::Reference { user: "shell".into(), reference, nearby });
     };
     let conditions = job.conditions();
-    let mut before: BTreeMap<&str, &model::recipe::Step> = BTreeMap::new();
-    let mut open: Vec<&str> = step.needs().collect();
-    while let Some(need) = open.pop() {
-        let found = job.recipe.step(need).expect("references were checked");
-        before.insert(need, found);
-        open.extend(found.needs());
-    }
-    if let Some(secret) = cx.secrets.lacking(step) {
-        return Err(BuildError::NoSecret { step: step.name.clone(), secret });
-    }
-    build::secrets_are_given(
-        cx,
-        job,
-        &before.keys().map(|name| (*name).to_owned()).collect::<Vec<_>>(),
-        &conditions,
-        false,
-    )?;
-    let tasks = before
-        .values()
-        .map(|s| graph::Task { name: s.name.clone(), needs: s.needs().map(str::to_owned).collect() });
-    let done: Results = sweep::beside(cx.jobs, |sweeper| {
-        graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
-            let action = plan::action(cx.store, job, before[name], &conditions, done, cx.degraded)?;
-            run::run(cx, sweeper, before[name], &action, None, false).map(|(result, _)| result)
-        })
-    })?;
+    let done = record::before(cx, job, step)?;
     let mut action = plan::action(cx.store, job, step, &conditions, &done, cx.degraded)?;
     action.env.insert("PS1".into(), format!("{}:$PWD$ ", step.name));
     let root = cx.store.materialise(&action.toolchain, EARLIEST)?;
     let work = cx.store.materialise_writable(&action.work, conditions.source_date_epoch)?;
     let scratch = cx.store.scratch()?;
+    let transcript = network::transcript(cx, &action)?;
+    let open = |digest: &model::Digest| cx.store.open_blob(digest).map_err(std::io::Error::other);
+    let replay = transcript.as_ref().map(|transcript| Replay::new(transcript, &step.uses, &open));
+    let network = replay.as_ref().map(|replay| Network::new(step, &action, replay)).transpose()?;
     let shell = ["/bin/sh".to_owned(), "-i".to_owned()];
     let outcome = sandbox::run(Spec {
         root: &root,
@@ -60,9 +38,10 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
         arguments: &shell,
         env: &action.env,
         secrets: &cx.secrets.files(step),
+        gateway: network.as_ref().map(|network| network as &dyn sandbox::Gateway),
         conditions: &conditions,
         timeout: None,
-        memory: action.memory,
+        limits: action.limits,
         trace: false,
         degraded: cx.degraded,
         io: Io::Terminal,

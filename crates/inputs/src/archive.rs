@@ -209,3 +209,14 @@ pub(crate) fn stripped(path: &RelPath, strip: u32) -> Option<RelPath> {
     let rest: Vec<&str> = path.components().skip(strip as usize).collect();
     if rest.is_empty() { None } else { rest.join("/").parse().ok() }
 }
+
+/// An error and its causes in one sentence, where only one line can be shown.
+pub(crate) fn sentence(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
+}

@@ -5,12 +5,12 @@
 //! tree is used without unpacking only if a memo, written after really unpacking here, says that exactly these inputs
 //! made exactly this tree.
 
-use model::lock::{Lock, LockedSource, LockedToolchain};
+use model::lock::{Lock, LockedSource};
 use model::recipe::Locator;
 use model::{Digest, Sha256};
 use store::{Store, StoreError};
 
-use crate::toolchain::debian::{Deb, made};
+use crate::toolchain;
 
 /// Where it is kept which tree the inputs of a source made.
 const SPACE: &str = "source-tree";
@@ -24,13 +24,7 @@ const UNPACKING: u32 = 1;
 /// the trees are still whole is another question.
 #[must_use]
 pub fn confirmed(store: &Store, lock: &Lock) -> bool {
-    toolchain(store, &lock.toolchain) && lock.sources.values().all(|s| source(store, s))
-}
-
-/// As [`confirmed`], for the toolchain.
-pub(crate) fn toolchain(store: &Store, locked: &LockedToolchain) -> bool {
-    let debs = locked.packages.iter().map(|p| Deb { name: p.name.clone(), digest: p.digest }).collect();
-    made(store, locked.assembler, debs) == Some(locked.tree)
+    toolchain::confirmed(store, &lock.toolchain) && lock.sources.values().all(|s| source(store, s))
 }
 
 /// As [`confirmed`], for one source.

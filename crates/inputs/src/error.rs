@@ -14,6 +14,15 @@ pub enum InputError {
     /// The toolchain could not be resolved, verified or assembled.
     #[error(transparent)]
     Debian(#[from] crate::DebianError),
+    /// Archives do not go together with the rest of the toolchain.
+    #[error(transparent)]
+    Toolchain(#[from] crate::ToolchainError),
+    /// An image could not be had, or not be unpacked.
+    #[error(transparent)]
+    Image(#[from] crate::ImageError),
+    /// Programs of this machine could not be captured.
+    #[error(transparent)]
+    Capture(#[from] crate::HostCaptureError),
     /// A registry's answer is not what it should be.
     #[error(transparent)]
     Registry(#[from] crate::RegistryError),
@@ -51,6 +60,30 @@ pub enum InputError {
         /// Made now.
         found: Digest,
     },
+    /// A request that is recorded cannot be answered, or a recorded answer not be brought again.
+    #[error("{asked} cannot be answered")]
+    Recording {
+        /// Method and locator.
+        asked: String,
+        /// Whether it is for a registry, and not some host of the web.
+        registry: bool,
+        /// Why.
+        #[source]
+        cause: Box<crate::UpstreamError>,
+    },
+    /// A recorded answer came with other bytes.
+    #[error(
+        "{asked}: its registry answers something else than when it was recorded\n  expected {expected}\n  found    {found}\n\
+         another mirror or `selfsame mirror import` may have it as it was; `selfsame update` records it as it is"
+    )]
+    Answer {
+        /// Method and locator.
+        asked: String,
+        /// In the lock.
+        expected: Digest,
+        /// Now.
+        found: Digest,
+    },
     /// In a named source or package.
     #[error("source `{name}`")]
     Source {
@@ -60,4 +93,24 @@ pub enum InputError {
         #[source]
         cause: Box<InputError>,
     },
+}
+
+impl InputError {
+    /// A recorded request that has no answer.
+    pub(crate) fn recording(asked: &model::transcript::Asked, cause: crate::UpstreamError) -> Self {
+        let registry = matches!(asked.place, model::transcript::Place::Registry(..));
+        Self::Recording { asked: asked.to_string(), registry, cause: Box::new(cause) }
+    }
+}
+
+/// An error with its causes, on one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
 }

@@ -9,12 +9,14 @@ use model::event::{Outcome, Unit};
 use model::lock::Lock;
 use model::recipe::Locator;
 use model::recipe::Recipe;
+use model::transcript::{Answered, Asked, Transcript};
 use model::{Digest, Event, RelPath};
 use store::Store;
 
 use crate::http::Client;
-use crate::toolchain::debian::{ASSEMBLER, Archive, Deb, assemble, bases};
-use crate::{Context, InputError, confirm, source};
+use crate::toolchain::debian::Archive;
+use crate::upstream::{Kept, Sent, Upstream};
+use crate::{Context, InputError, confirm, source, toolchain};
 
 /// Makes sure that the store holds the toolchain's tree and every source's tree, whole.
 ///
@@ -28,8 +30,8 @@ use crate::{Context, InputError, confirm, source};
 pub fn fetch(cx: &Context<'_>, lock: &Lock, recipe: Option<&Recipe>) -> Result<(), InputError> {
     let client = Client::new(cx.host);
     let whole = |tree: &Digest| cx.store.missing(tree).map(|m| m.is_empty());
-    if !confirm::toolchain(cx.store, &lock.toolchain) || !whole(&lock.toolchain.tree)? {
-        toolchain(cx, &client, lock, recipe)?;
+    if !toolchain::confirmed(cx.store, &lock.toolchain) || !whole(&lock.toolchain.tree)? {
+        toolchain::fetch(cx, &client, &lock.toolchain, recipe)?;
     }
     for (name, locked) in &lock.sources {
         if confirm::source(cx.store, locked) && whole(&locked.tree)? {
@@ -42,38 +44,85 @@ pub fn fetch(cx: &Context<'_>, lock: &Lock, recipe: Option<&Recipe>) -> Result<(
         }
         confirm::remember(cx.store, locked)?;
     }
+    for (name, step) in &lock.steps {
+        answers(cx, &client, name, &step.requests)?;
+    }
     Ok(())
 }
 
-fn toolchain(
+/// Brings the recorded answers of a step that the store lacks, several at a time.
+fn answers(
     cx: &Context<'_>,
     client: &Client<'_>,
-    lock: &Lock,
-    recipe: Option<&Recipe>,
+    step: &str,
+    requests: &Transcript,
 ) -> Result<(), InputError> {
-    let locked = &lock.toolchain;
-    if locked.assembler != ASSEMBLER {
-        return Err(InputError::Mismatch {
-            what: "the version of the rules that make the toolchain's tree".into(),
-            expected: format!("assembler {}", locked.assembler),
-            found: format!("assembler {ASSEMBLER} in this version of selfsame"),
-            advice: "run `selfsame lock`, or use the version of selfsame that wrote the lock",
-        });
+    // The end of every refusal; it needs nobody.
+    cx.store.put(b"")?;
+    let lacking: Vec<(&Asked, &Answered)> =
+        requests.0.iter().filter(|(_, answered)| !cx.store.contains(&answered.body)).collect();
+    if lacking.is_empty() {
+        return Ok(());
     }
-    let items: Vec<Item> = locked
-        .packages
-        .iter()
-        .map(|p| Item { name: p.name.clone(), path: p.path.clone(), digest: p.digest })
-        .collect();
-    if items.iter().any(|i| !cx.store.contains(&i.digest)) {
-        let mirror = recipe.map(|r| &r.toolchain);
-        let bases = bases(cx, mirror, &locked.suite, &locked.components, locked.snapshot.as_deref())?;
-        packages(cx, client, &Archive::at(bases), &items)?;
+    let upstream = Upstream::new(cx, client);
+    let kept = Kept::of(requests);
+    let total = lacking.iter().map(|(_, answered)| answered.body.size).sum();
+    let (stage, name) = ("fetch", format!("requests of {step}"));
+    (cx.events)(Event::Started { stage, name: name.clone(), total: Some(total), unit: Unit::Bytes });
+    let start = Instant::now();
+    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+    let errors: Mutex<BTreeMap<usize, InputError>> = Mutex::default();
+    std::thread::scope(|scope| {
+        for _ in 0..cx.host.connections.clamp(1, lacking.len()) {
+            scope.spawn(|| {
+                loop {
+                    let nth = next.fetch_add(1, Ordering::Relaxed);
+                    let Some((asked, answered)) = lacking.get(nth) else { break };
+                    match answer(cx, &upstream, asked, answered, &kept) {
+                        Ok(()) => {
+                            let done =
+                                done.fetch_add(answered.body.size, Ordering::Relaxed) + answered.body.size;
+                            (cx.events)(Event::Advanced { stage, name: name.clone(), done });
+                        }
+                        Err(error) => {
+                            errors
+                                .lock()
+                                .expect("no thread panics while it holds the errors")
+                                .insert(nth, error);
+                            next.store(lacking.len(), Ordering::Relaxed);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let failed =
+        errors.into_inner().expect("no thread panics while it holds the errors").into_values().next();
+    let outcome = if failed.is_none() { Outcome::Done } else { Outcome::Failed };
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let detail = format!("{} answers", lacking.len());
+    (cx.events)(Event::Finished { stage, name, outcome, detail, millis });
+    failed.map_or(Ok(()), Err)
+}
+
+/// Brings one recorded answer again.
+fn answer(
+    cx: &Context<'_>,
+    upstream: &Upstream<'_>,
+    asked: &Asked,
+    answered: &Answered,
+    kept: &Kept,
+) -> Result<(), InputError> {
+    let recording = |cause| InputError::recording(asked, cause);
+    let mut sent = Sent::default();
+    sent.headers.extend(asked.accept.clone().map(|accept| ("accept", accept)));
+    sent.headers.extend(asked.git_protocol.clone().map(|version| ("git-protocol", version)));
+    if let Some(body) = &asked.body {
+        sent.body = cx.store.read(body)?;
     }
-    let debs: Vec<Deb> = items.into_iter().map(|i| Deb { name: i.name, digest: i.digest }).collect();
-    let found = assemble(cx, &debs)?.tree;
-    if found != locked.tree {
-        return Err(InputError::Tree { what: "the toolchain".into(), expected: locked.tree, found });
+    let found = upstream.bring(asked, &sent, kept).map_err(recording)?.answered.body;
+    if found != answered.body {
+        return Err(InputError::Answer { asked: asked.to_string(), expected: answered.body, found });
     }
     Ok(())
 }
@@ -83,11 +132,7 @@ fn toolchain(
 #[must_use]
 pub fn need(lock: &Lock, store: &Store) -> Vec<String> {
     let whole = |tree: &Digest| store.missing(tree).is_ok_and(|m| m.is_empty());
-    let mut list = Vec::new();
-    if !confirm::toolchain(store, &lock.toolchain) || !whole(&lock.toolchain.tree) {
-        let packages = lock.toolchain.packages.iter().filter(|p| !store.contains(&p.digest));
-        list.extend(packages.map(|p| format!("package {} {}", p.name, p.version)));
-    }
+    let mut list = toolchain::need(store, &lock.toolchain);
     for (name, source) in &lock.sources {
         if confirm::source(store, source) && whole(&source.tree) {
             continue;
@@ -99,6 +144,10 @@ pub fn need(lock: &Lock, store: &Store) -> Vec<String> {
                 list.extend(files.map(|f| format!("source {name}: {}", f.path)));
             }
         }
+    }
+    for (name, step) in &lock.steps {
+        let lacking = step.requests.0.iter().filter(|(_, answered)| !store.contains(&answered.body));
+        list.extend(lacking.map(|(asked, _)| format!("step {name}: {asked}")));
     }
     list
 }

@@ -5,8 +5,12 @@
 
 mod apt;
 mod cargo;
+mod credentials;
 mod dpkg;
+mod golang;
+mod maven;
 mod npm;
+mod oci;
 mod pypi;
 
 use std::collections::BTreeMap;
@@ -77,6 +81,8 @@ pub struct Host {
     pub retry: Vec<Duration>,
     /// How many downloads run at once.
     pub connections: usize,
+    /// Where this machine's files are: `/`, and another folder only where a machine is made up.
+    pub root: PathBuf,
     /// For the commands that are started: `git`, `cargo`, `npm`, `python3`.
     pub env: BTreeMap<String, String>,
     learned: Mutex<BTreeMap<&'static str, Result<String, HostError>>>,
@@ -125,7 +131,7 @@ impl Proxies {
 }
 
 /// The host of a URL, without user and port.
-fn host_of(url: &str) -> Option<&str> {
+pub(crate) fn host_of(url: &str) -> Option<&str> {
     let authority = url.split_once("://")?.1.split(['/', '?', '#']).next()?;
     let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if let Some(rest) = host.strip_prefix('[') {
@@ -146,6 +152,7 @@ impl Host {
             roots: Vec::new(),
             retry: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
             connections: 8,
+            root: PathBuf::from("/"),
             env: BTreeMap::new(),
             learned: Mutex::default(),
         }
@@ -178,8 +185,8 @@ impl Host {
         host
     }
 
-    /// The base address of the registry of a type of purl: `cargo`, `npm` or `pypi`. Asked of the host's client once,
-    /// when it is first needed.
+    /// The base address of the registry of a type of purl: `cargo`, `npm`, `oci` or `pypi`; for `golang` and `maven` perhaps
+    /// several, parted by spaces. Asked of the host's client once, when it is first needed.
     ///
     /// # Errors
     /// If neither [`Host::registries`] nor a client says it.
@@ -193,7 +200,10 @@ impl Host {
             .or_insert_with(|| {
                 let base = match kind {
                     "cargo" => cargo::index(self),
+                    "golang" => golang::proxies(self),
+                    "maven" => maven::repositories(self),
                     "npm" => npm::registry(self),
+                    "oci" => oci::registry(self),
                     "pypi" => pypi::simple_index(self),
                     _ => Err("no client is known for it".to_owned()),
                 };
@@ -201,6 +211,11 @@ impl Host {
                     .map_err(|reason| HostError::Registry { registry: kind, reason })
             })
             .clone()
+    }
+
+    /// Name of the database that vouches for Go modules; `None` if this host uses none.
+    pub(crate) fn go_checksums(&self) -> Option<String> {
+        golang::checksums(self)
     }
 
     fn home(&self) -> Option<PathBuf> {

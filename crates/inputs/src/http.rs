@@ -42,6 +42,14 @@ pub enum HttpError {
         /// The URL.
         url: String,
     },
+    /// 401: who asks must say who it is.
+    #[error("{url} wants to know who asks (401)")]
+    Unauthorized {
+        /// The URL.
+        url: String,
+        /// The header `WWW-Authenticate`.
+        challenge: String,
+    },
     /// Another refusal.
     #[error("{url} answers {status}")]
     Status {
@@ -81,6 +89,27 @@ pub enum HttpError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A request that is passed on: what is answered is an answer, be it a redirection or a refusal.
+#[derive(Debug)]
+pub(crate) struct Passed<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) url: &'a str,
+    /// Name, value.
+    pub(crate) headers: Vec<(&'static str, &'a str)>,
+    pub(crate) body: &'a [u8],
+    /// Whether redirections are followed.
+    pub(crate) follow: bool,
+}
+
+/// The answer to it; its body is in the store, without any encoding of its transfer.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<String>,
+    pub(crate) location: Option<String>,
+    pub(crate) body: Digest,
 }
 
 /// An HTTP client as the host is configured. Connections are kept and shared between threads.
@@ -146,8 +175,19 @@ impl<'a> Client<'a> {
 
     /// The bytes at `url`, at most `limit` of them.
     pub(crate) fn get(&self, url: &str, accept: Option<&str>, limit: u64) -> Result<Vec<u8>, HttpError> {
+        let accept = accept.map(|accept| ("Accept", accept));
+        self.get_with(url, accept.as_slice(), limit)
+    }
+
+    /// As [`Client::get`], with these headers.
+    pub(crate) fn get_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: u64,
+    ) -> Result<Vec<u8>, HttpError> {
         let mut sink = Memory(Vec::new());
-        self.transfer(url, accept, limit, &mut sink)?;
+        self.transfer(url, headers, limit, &mut sink)?;
         Ok(sink.0)
     }
 
@@ -160,15 +200,106 @@ impl<'a> Client<'a> {
         store: &Store,
         progress: &dyn Fn(u64),
     ) -> Result<Digest, HttpError> {
+        self.download_with(url, &[], limit, store, progress)
+    }
+
+    /// As [`Client::download`], with these headers. They do not go along where the server sends the client elsewhere.
+    pub(crate) fn download_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        limit: u64,
+        store: &Store,
+        progress: &dyn Fn(u64),
+    ) -> Result<Digest, HttpError> {
         let mut sink = Blob { store, writer: store.writer()?, done: 0, progress };
-        self.transfer(url, None, limit, &mut sink)?;
+        self.transfer(url, headers, limit, &mut sink)?;
         Ok(sink.writer.finish()?)
+    }
+
+    /// Passes a request on, its body of at most `limit` bytes into the store. What the host has of credentials goes along.
+    /// Connection errors, 408, 429 and 5xx are tried again on the host's schedule; the last 5xx is an answer.
+    pub(crate) fn pass(&self, passed: &Passed<'_>, limit: u64, store: &Store) -> Result<Reply, HttpError> {
+        let mut waits = self.host.retry.iter();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let cause = match self.pass_once(passed, limit, store)? {
+                Ok(reply) if !matches!(reply.status, 408 | 429 | 500..=599) => return Ok(reply),
+                Ok(reply) => Err(reply),
+                Err(cause) => Ok(cause),
+            };
+            match (waits.next(), cause) {
+                (Some(wait), _) => std::thread::sleep(*wait),
+                (None, Err(reply)) => return Ok(reply),
+                (None, Ok(cause)) => {
+                    let (url, cause) = (passed.url.to_owned(), Box::new(cause));
+                    return Err(HttpError::Transport { url, attempts, cause });
+                }
+            }
+        }
+    }
+
+    fn pass_once(
+        &self,
+        passed: &Passed<'_>,
+        limit: u64,
+        store: &Store,
+    ) -> Result<Result<Reply, ureq::Error>, HttpError> {
+        let Passed { method, url, headers, body, follow } = passed;
+        let wrong = |reason: String| HttpError::Url { url: (*url).to_owned(), reason };
+        let mut request = ureq::http::Request::builder().method(*method).uri(*url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(authorization) = self.host.authorization(url) {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.body(*body).map_err(|e| wrong(e.to_string()))?;
+        let agent = self.agent(url)?;
+        let redirects = if *follow { 10 } else { 0 };
+        let request = agent
+            .configure_request(request)
+            .max_redirects(redirects)
+            .max_redirects_will_error(false)
+            .allow_non_standard_methods(true)
+            .build();
+        let response = match agent.run(request) {
+            Ok(response) => response,
+            Err(ureq::Error::BadUri(reason)) => return Err(wrong(reason)),
+            Err(cause) => return Ok(Err(cause)),
+        };
+        let header =
+            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
+        let status = response.status().as_u16();
+        let (content_type, location) = (header("content-type"), header("location"));
+        let packed = header("content-encoding").is_some_and(|e| e.eq_ignore_ascii_case("gzip"));
+        let length = header("content-length").and_then(|v| v.parse::<u64>().ok()).filter(|_| !packed);
+        let reader = response.into_body().into_reader();
+        let mut reader: Box<dyn Read> =
+            if packed { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+        let mut sink = Blob { store, writer: store.writer()?, done: 0, progress: &|_| {} };
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match reader.read(&mut buffer) {
+                Ok(0) if length.is_none_or(|n| n == sink.done) => break,
+                Ok(0) => return Ok(Err(ureq::Error::Io(std::io::ErrorKind::UnexpectedEof.into()))),
+                Ok(count) => {
+                    sink.take(&buffer[..count])?;
+                    if sink.done > limit {
+                        return Err(HttpError::TooLarge { url: (*url).to_owned(), limit });
+                    }
+                }
+                Err(cause) => return Ok(Err(ureq::Error::Io(cause))),
+            }
+        }
+        Ok(Ok(Reply { status, content_type, location, body: sink.writer.finish()? }))
     }
 
     fn transfer(
         &self,
         url: &str,
-        accept: Option<&str>,
+        headers: &[(&str, &str)],
         limit: u64,
         sink: &mut dyn Sink,
     ) -> Result<(), HttpError> {
@@ -185,7 +316,7 @@ impl<'a> Client<'a> {
         loop {
             attempts += 1;
             let before = state.done;
-            let cause = match self.attempt(url, accept, limit, &mut state, sink)? {
+            let cause = match self.attempt(url, headers, limit, &mut state, sink)? {
                 Attempt::Whole => return Ok(()),
                 Attempt::Broken(cause) => cause,
             };
@@ -208,14 +339,17 @@ impl<'a> Client<'a> {
     fn attempt(
         &self,
         url: &str,
-        accept: Option<&str>,
+        headers: &[(&str, &str)],
         limit: u64,
         state: &mut Resume,
         sink: &mut dyn Sink,
     ) -> Result<Attempt, HttpError> {
         let mut request = self.agent(url)?.get(url);
-        if let Some(accept) = accept {
-            request = request.header("Accept", accept);
+        if let Some(authorization) = self.host.authorization(url) {
+            request = request.header("Authorization", authorization);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
         }
         if let (1.., Some(validator)) = (state.done, &state.validator) {
             request = request.header("Range", format!("bytes={}-", state.done)).header("If-Range", validator);
@@ -249,6 +383,10 @@ impl<'a> Client<'a> {
                 state.validator = None;
                 return Ok(Attempt::Broken(ureq::Error::StatusCode(response.status().as_u16())));
             }
+            401 => {
+                let challenge = header("www-authenticate").unwrap_or_default();
+                return Err(HttpError::Unauthorized { url: url.to_owned(), challenge });
+            }
             404 | 410 => return Err(HttpError::NotFound { url: url.to_owned() }),
             status @ (408 | 429 | 500..=599) => return Ok(Attempt::Broken(ureq::Error::StatusCode(status))),
             status => return Err(HttpError::Status { url: url.to_owned(), status }),
@@ -280,7 +418,8 @@ impl<'a> Client<'a> {
         }
     }
 
-    fn agent(&self, url: &str) -> Result<Agent, HttpError> {
+    /// The client for a URL, with the proxy and the certificates that this host is configured for.
+    pub(crate) fn agent(&self, url: &str) -> Result<Agent, HttpError> {
         let proxy = self.host.proxies.of(url).map(str::to_owned);
         let mut agents = self.agents.lock().expect("no thread panics while it holds the agents");
         if let Some(agent) = agents.get(&proxy) {

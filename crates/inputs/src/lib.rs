@@ -2,9 +2,10 @@
 //!
 //! What it does: [`lock`] resolves a recipe's toolchain and sources, brings every byte of them into the store and
 //! writes down what came; [`fetch`] brings locked inputs again, checked against the lock; [`worktree`] reads the
-//! git work tree as it stands. What it forbids itself: building. No byte that it brings is ever run: packages are
+//! git work tree as it stands; [`audit`] says what floats or leaks in a repository, and [`audit::pin`] what that would
+//! be if it did not. What it forbids itself: building. No byte that it brings is ever run: packages are
 //! unpacked, their maintainer scripts are read and not executed, and of the host only `git` and, to learn where a
-//! registry lives, the ecosystems' own clients are started.
+//! registry lives and who one is there, the ecosystems' own clients are started.
 //!
 //! No registry's address stands in this crate: they come from the host's own client configuration ([`Host`]) or
 //! from the recipe.
@@ -14,6 +15,8 @@ mod deb822;
 mod error;
 mod fetch;
 mod lock;
+mod record;
+mod upstream;
 
 mod host;
 mod http;
@@ -21,8 +24,10 @@ mod http;
 pub mod ecosystem;
 
 mod archive;
+pub mod audit;
 mod calendar;
 mod git;
+mod oci;
 mod source;
 mod toolchain;
 
@@ -34,10 +39,14 @@ pub use git::GitError;
 pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::lock;
+pub use oci::{CredentialError, ImageError};
+pub use record::{Network, Recorder};
 pub use source::git::commit;
 pub use source::registry::RegistryError;
-pub use source::worktree::{WorkTree, bring_worktree, worktree};
-pub use toolchain::debian::{ASSEMBLER, DebianError, Version};
+pub use source::worktree::{WorkTree, bring_worktree, remote, worktree};
+pub use toolchain::debian::{DebianError, Version};
+pub use toolchain::{ASSEMBLER, HostCaptureError, ToolchainError};
+pub use upstream::UpstreamError;
 
 /// What every function of this crate works with.
 #[derive(Clone, Copy)]

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use model::lock::{FORMAT, Lock, LockedPackage, LockedToolchain};
-
-use model::recipe::{Recipe, Source, Toolchain};
+use model::lock::{FORMAT, Lock};
+use model::recipe::{Recipe, Source};
 
 use crate::http::Client;
-use crate::toolchain::debian::{ASSEMBLER, Archive, Deb, Index, assemble, resolve};
-use crate::{Context, InputError, confirm, fetch, source};
+use crate::{Context, InputError, confirm, source, toolchain};
 
 /// Locks every input of `recipe`: the closure of its toolchain as the archive has it now, and its sources. Everything is
-/// in the store afterwards.
+/// in the store afterwards. What its steps fetch is recorded after that ([`crate::Recorder`]).
 ///
 /// The same archive and recipe give the same lock. What `previous` has locked and cannot have changed (a commit, a hash,
 /// a published version) is taken from it without asking again, if the store still holds it and has
@@ -21,7 +19,7 @@ use crate::{Context, InputError, confirm, fetch, source};
 /// If something is not there, not signed, not what its index says, or does not fit together.
 pub fn lock(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Result<Lock, InputError> {
     let client = Client::new(cx.host);
-    let toolchain = toolchain(cx, &client, &recipe.toolchain)?;
+    let toolchain = toolchain::lock(cx, &client, &recipe.toolchain, previous.map(|p| &p.toolchain))?;
     let mut sources = BTreeMap::new();
     for (name, source) in &recipe.sources {
         let Source::Fetched(origin) = source else { continue };
@@ -35,55 +33,5 @@ pub fn lock(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Resul
         };
         sources.insert(name.clone(), locked);
     }
-    Ok(Lock { format: FORMAT, toolchain, sources })
-}
-
-fn toolchain(
-    cx: &Context<'_>,
-    client: &Client<'_>,
-    recipe: &Toolchain,
-) -> Result<LockedToolchain, InputError> {
-    let Toolchain { suite, arch, components, packages, snapshot, .. } = recipe;
-    let archive = Archive::of(cx, recipe)?;
-    let release = archive.release(cx, client, suite, snapshot.is_some())?;
-    let mut index = Index::new(arch);
-    for component in components {
-        let name = format!("{component}/binary-{arch}/Packages");
-        let (url, text) = archive.index(cx, client, suite, &release, &name)?;
-        index.add(url, text);
-    }
-    let closure = resolve(&index, packages)?;
-    let items: Vec<fetch::Item> = closure
-        .iter()
-        .map(|(p, _)| fetch::Item { name: p.name.clone(), path: p.path.clone(), digest: p.digest })
-        .collect();
-    fetch::packages(cx, client, &archive, &items)?;
-    let debs: Vec<Deb> = items.iter().map(|i| Deb { name: i.name.clone(), digest: i.digest }).collect();
-    let assembled = assemble(cx, &debs)?;
-    let packages = closure
-        .into_iter()
-        .map(|(p, depends)| LockedPackage {
-            licence: assembled.licences.get(&p.name).cloned(),
-            name: p.name,
-            version: p.version,
-            arch: p.arch,
-            source: p.source,
-            source_version: p.source_version,
-            depends,
-            path: p.path,
-            digest: p.digest,
-        })
-        .collect();
-    Ok(LockedToolchain {
-        kind: "debian".into(),
-        suite: suite.clone(),
-        components: components.clone(),
-        arch: arch.clone(),
-        snapshot: snapshot.clone(),
-        requested: recipe.packages.clone(),
-        signed_by: release.signed_by.clone(),
-        assembler: ASSEMBLER,
-        tree: assembled.tree,
-        packages,
-    })
+    Ok(Lock { format: FORMAT, toolchain, sources, steps: BTreeMap::new() })
 }

@@ -1,9 +1,9 @@
 //! Where source code comes from: one file per kind.
 
 pub(crate) mod git;
-mod package;
+pub(crate) mod package;
 pub(crate) mod registry;
-mod url;
+pub(crate) mod url;
 pub(crate) mod worktree;
 
 use model::Digest;
@@ -28,7 +28,10 @@ pub(crate) fn lock(
     let locked = match origin {
         Locator::Git { url, commit } => git::commit(cx, name, url, commit),
         Locator::Url { url, sha256, strip } => url::lock(cx, client, name, url, sha256, *strip, &[]),
-        Locator::Package { purl } => package::lock(cx, client, name, purl, Some(toolchain), &toolchain.suite),
+        Locator::Package { purl } => {
+            let suite = toolchain.debian().map_or("", |d| d.suite.as_str());
+            package::lock(cx, client, name, purl, toolchain.debian(), suite)
+        }
     }?;
     confirm::remember(cx.store, &locked)?;
     Ok(locked)
@@ -67,8 +70,8 @@ pub(crate) fn fetch(
             name,
             purl,
             &locked.files,
-            recipe.map(|r| &r.toolchain),
-            &toolchain.suite,
+            recipe.and_then(|r| r.toolchain.debian()),
+            toolchain.debian().map_or("", |d| d.suite.as_str()),
         ),
     }
 }
@@ -81,13 +84,25 @@ pub(crate) fn download(
     url: &str,
     limit: u64,
 ) -> Result<Digest, InputError> {
+    download_with(cx, client, name, url, &[], limit)
+}
+
+/// As [`download`], with these headers.
+pub(crate) fn download_with(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    name: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    limit: u64,
+) -> Result<Digest, InputError> {
     use model::Event;
     use model::event::{Outcome, Unit};
     let stage = "fetch";
     let start = std::time::Instant::now();
     (cx.events)(Event::Started { stage, name: name.to_owned(), total: None, unit: Unit::Bytes });
     let progress = |done| (cx.events)(Event::Advanced { stage, name: name.to_owned(), done });
-    let result = client.download(url, limit, cx.store, &progress);
+    let result = client.download_with(url, headers, limit, cx.store, &progress);
     let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     (cx.events)(Event::Finished { stage, name: name.to_owned(), outcome, detail: url.to_owned(), millis });

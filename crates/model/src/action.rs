@@ -7,7 +7,7 @@
 //! | declared outputs | `Command.output_paths`, sorted |
 //! | toolchain tree | `toolchain` in the input root |
 //! | inputs of the step | `work` in the input root, the `Command.working_directory` |
-//! | conditions and limits that are not environment, names of secrets, a sandbox that may be degraded | `conditions.json` in the input root |
+//! | conditions and limits that are not environment, names of secrets, the transcript of what it fetches, a sandbox that may be degraded | `conditions.json` in the input root |
 //! | time limit | `Action.timeout` |
 //! | platform | `Action.platform`: `OSFamily`, `ISA` |
 //! | version of these rules | `Action.salt` |
@@ -20,9 +20,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::ecosystem::{self, Ecosystem};
 use crate::reapi::{self, MessageError};
 use crate::tree::{Directory, Node};
-use crate::{Conditions, Digest, FileName, RelPath};
+use crate::{Conditions, Digest, FileName, Limits, RelPath};
 
 /// Version of the rules in this module and of what the sandbox gives a step.
 pub const RULES: &str = "selfsame-action/2";
@@ -44,8 +45,10 @@ pub struct Action {
     pub conditions: Conditions,
     /// Wall-clock limit.
     pub timeout: Duration,
-    /// Memory limit in bytes.
-    pub memory: Option<u64>,
+    /// The recorded answers of the network that it may ask for again ([`crate::Transcript::digest`]).
+    pub transcript: Option<Digest>,
+    /// What else it may use.
+    pub limits: Limits,
     /// Names of the secrets that it can read, sorted.
     pub secrets: Vec<String>,
     /// Whether it may run less sealed, where the host refuses a layer of the sandbox.
@@ -68,10 +71,11 @@ pub struct Encoded {
 #[serde(transparent)]
 pub struct Components(pub BTreeMap<String, String>);
 
-/// The shell script of a step: each command is shown before it runs, and the first that fails ends it.
+/// The shell script of a step: each command is shown before it runs, and the first that fails ends it. What its
+/// ecosystems need ([`ecosystem::prologue`]) stands before.
 #[must_use]
-pub fn script(commands: &[String]) -> String {
-    let mut script = String::new();
+pub fn script(uses: &[Ecosystem], commands: &[String]) -> String {
+    let mut script = ecosystem::prologue(uses);
     for command in commands {
         let shown = command.trim_end().replace('\'', r"'\''");
         script.push_str("printf '$ %s\\n' '");
@@ -137,9 +141,21 @@ impl Action {
     /// `conditions.json`: conditions, limits that a process can notice, and which secrets it has, if it has some.
     fn world(&self) -> String {
         let conditions = serde_json::to_value(&self.conditions).expect("strings and integers are JSON");
-        let mut world = serde_json::json!({ "conditions": conditions, "memory": self.memory });
+        let mut world = serde_json::json!({ "conditions": conditions, "memory": self.limits.memory });
+        let limits: serde_json::Map<_, _> = self
+            .limits
+            .beside_memory()
+            .into_iter()
+            .map(|(name, limit)| (name.to_owned(), limit.into()))
+            .collect();
+        if !limits.is_empty() {
+            world["limits"] = limits.into();
+        }
         if !self.secrets.is_empty() {
             world["secrets"] = serde_json::json!(self.secrets);
+        }
+        if let Some(transcript) = &self.transcript {
+            world["transcript"] = transcript.to_string().into();
         }
         if self.degraded {
             world["sandbox"] = "degraded".into();
@@ -157,10 +173,16 @@ impl Action {
         let outputs: Vec<_> = self.outputs.iter().map(ToString::to_string).collect();
         parts.insert("outputs".to_owned(), outputs.join(" "));
         parts.insert("time limit".to_owned(), format!("{} s", self.timeout.as_secs()));
-        parts.insert("memory limit".to_owned(), format!("{:?}", self.memory));
+        parts.insert("memory limit".to_owned(), format!("{:?}", self.limits.memory));
+        for (name, limit) in self.limits.beside_memory() {
+            parts.insert(format!("{name} limit"), limit.to_string());
+        }
         parts.insert("platform".to_owned(), self.isa.clone());
         if !self.secrets.is_empty() {
             parts.insert("secrets".to_owned(), self.secrets.join(" "));
+        }
+        if let Some(transcript) = &self.transcript {
+            parts.insert("transcript".to_owned(), transcript.to_string());
         }
         if self.degraded {
             parts.insert("sandbox".to_owned(), "degraded".to_owned());

@@ -17,8 +17,13 @@ pub mod tree;
 
 pub mod conditions;
 pub mod diagnostic;
+pub mod limits;
+pub mod oci;
 pub mod purl;
 pub mod recipe;
+
+pub mod ecosystem;
+pub mod transcript;
 
 pub mod lock;
 
@@ -36,10 +41,13 @@ pub mod violation;
 pub use conditions::Conditions;
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use digest::{Digest, Hasher, Sha256};
+pub use ecosystem::Ecosystem;
 pub use event::Event;
+pub use limits::Limits;
 pub use path::{FileName, RelPath};
 pub use purl::Purl;
 pub use timestamp::Timestamp;
 pub use trace::Trace;
+pub use transcript::Transcript;
 pub use verdict::Verdict;
 pub use violation::Violation;

@@ -3,12 +3,23 @@
 //! Stable text: sorted, no times, locators relative to a registry, so that locking twice gives the same file
 //! and a lock survives a change of mirror. The format is specified in `docs/formats/lock.md`.
 
+mod parts;
+mod stale;
+mod text;
+mod toolchain;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::recipe::{Locator, Recipe, Source, Toolchain};
-use crate::{Diagnostic, Diagnostics, Digest, RelPath, Timestamp};
+use crate::recipe::Locator;
+use crate::{Diagnostic, Diagnostics, Digest, Ecosystem, RelPath, Timestamp, Transcript};
+
+pub use parts::{Change, Part};
+pub use stale::Stale;
+pub use toolchain::{
+    Installed, LockedArchive, LockedBase, LockedDebian, LockedHost, LockedImage, LockedToolchain,
+};
 
 /// The version of the format, the value of the key `selfsame-lock`.
 pub const FORMAT: i64 = 1;
@@ -27,34 +38,21 @@ pub struct Lock {
     /// Sources by name; the work tree is not among them, it is read at each build.
     #[serde(default, rename = "source", skip_serializing_if = "BTreeMap::is_empty")]
     pub sources: BTreeMap<String, LockedSource>,
+    /// Steps that use a registry or the web, by name.
+    #[serde(default, rename = "step", skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, LockedStep>,
 }
 
-/// A toolchain of Debian packages.
+/// What a step fetched when it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct LockedToolchain {
-    /// `debian`.
-    pub kind: String,
-    /// As in the recipe.
-    pub suite: String,
+pub struct LockedStep {
     /// As in the recipe, sorted.
-    pub components: Vec<String>,
-    /// As in the recipe.
-    pub arch: String,
-    /// As in the recipe.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// The names in the recipe, sorted.
-    pub requested: Vec<String>,
-    /// OpenPGP fingerprints (hex, upper case) of the keys whose signatures of the index were verified. Sorted.
-    pub signed_by: Vec<String>,
-    /// Version of the rules by which packages become a tree.
-    pub assembler: u32,
-    /// The tree that the packages make.
-    pub tree: Digest,
-    /// The closure, sorted by name.
-    #[serde(rename = "package")]
-    pub packages: Vec<LockedPackage>,
+    pub uses: Vec<Ecosystem>,
+    /// The commands that were recorded.
+    pub record: Vec<String>,
+    /// Every request and its answer.
+    pub requests: Transcript,
 }
 
 /// One Debian binary package.
@@ -115,15 +113,23 @@ pub struct LockedFile {
     pub registry_hash: Option<String>,
 }
 
-/// One way in which a lock no longer fits its recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stale {
-    /// Which key of the recipe.
-    pub what: String,
-    /// What the recipe says now.
-    pub recipe: String,
-    /// What the lock was made for.
-    pub lock: String,
+impl LockedStep {
+    /// Its table, with one line for each request, so that a change shows as what it is.
+    fn to_text(&self, name: &str) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let uses: Vec<String> = self.uses.iter().map(|e| quoted(e.as_str())).collect();
+        let list = |items: &[String]| -> String {
+            let lines: String = items.iter().map(|item| format!("    {},\n", quoted(item))).collect();
+            if lines.is_empty() { "[]".to_owned() } else { format!("[\n{lines}]") }
+        };
+        format!(
+            "\n[step.{}]\nuses = [{}]\nrecord = {}\nrequests = {}\n",
+            quoted(name),
+            uses.join(", "),
+            list(&self.record),
+            list(&self.requests.lines()),
+        )
+    }
 }
 
 impl Lock {
@@ -131,13 +137,13 @@ impl Lock {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut sorted = self.clone();
-        sorted.toolchain.packages.sort_by(|a, b| a.name.cmp(&b.name));
-        sorted.toolchain.signed_by.sort();
         for source in sorted.sources.values_mut() {
             source.files.sort_by(|a, b| a.path.cmp(&b.path));
         }
+        let steps = std::mem::take(&mut sorted.steps);
         let body = toml::to_string(&sorted).expect("a lock holds only strings, numbers and tables");
-        format!("{HEADER}{body}")
+        let steps: String = steps.iter().map(|(name, step)| step.to_text(name)).collect();
+        format!("{HEADER}{body}{steps}")
     }
 
     /// Reads a lock. `origin` names the text in diagnostics.
@@ -172,52 +178,12 @@ impl Lock {
         }
         let lock: Self = toml::from_str(text)
             .map_err(|e| fail("the lock is damaged".into(), e.span(), e.message().to_owned()))?;
-        for package in &lock.toolchain.packages {
+        for package in lock.toolchain.packages() {
             if package.path.parse::<RelPath>().is_err() {
                 let label = format!("`{}` leaves the archive", package.path);
                 return Err(fail("the lock is damaged".into(), None, label));
             }
         }
         Ok(lock)
-    }
-
-    /// In which ways this lock does not fit `recipe`. Empty: it fits.
-    #[must_use]
-    pub fn stale(&self, recipe: &Recipe) -> Vec<Stale> {
-        let mut list = Vec::new();
-        let mut compare = |what: &str, recipe: String, lock: String| {
-            if recipe != lock {
-                list.push(Stale { what: what.to_owned(), recipe, lock });
-            }
-        };
-        let Toolchain { packages, suite, components, arch, snapshot, .. } = &recipe.toolchain;
-        let mine = &self.toolchain;
-        compare("toolchain.suite", suite.clone(), mine.suite.clone());
-        compare("toolchain.components", components.join(" "), mine.components.join(" "));
-        compare("toolchain.arch", arch.clone(), mine.arch.clone());
-        compare(
-            "toolchain.snapshot",
-            snapshot.clone().unwrap_or_default(),
-            mine.snapshot.clone().unwrap_or_default(),
-        );
-        compare("toolchain.packages", packages.join(" "), mine.requested.join(" "));
-        let wanted: BTreeMap<&String, &Locator> = recipe
-            .sources
-            .iter()
-            .filter_map(|(name, source)| match source {
-                Source::Worktree { .. } => None,
-                Source::Fetched(locator) => Some((name, locator)),
-            })
-            .collect();
-        for (name, origin) in &wanted {
-            let found = self.sources.get(*name).map(|s| s.origin.to_string()).unwrap_or_default();
-            compare(&format!("sources.{name}"), origin.to_string(), found);
-        }
-        for (name, source) in &self.sources {
-            if !wanted.contains_key(name) {
-                compare(&format!("sources.{name}"), String::new(), source.origin.to_string());
-            }
-        }
-        list
     }
 }

@@ -57,18 +57,38 @@ impl Purl {
         self.0.qualifiers().get(key).map(AsRef::as_ref)
     }
 
+    /// Makes a purl of its parts; qualifiers without a value are left out.
+    ///
+    /// # Errors
+    /// If a part cannot stand in a purl.
+    pub fn new(
+        kind: &str,
+        namespace: Option<&str>,
+        name: &str,
+        version: &str,
+        qualifiers: &[(&str, Option<&str>)],
+    ) -> Result<Self, PurlError> {
+        let wrong = |reason: String| PurlError::Form { text: format!("{kind} {name} {version}"), reason };
+        let mut purl = PackageUrl::new(kind.to_owned(), name.to_owned()).map_err(|e| wrong(e.to_string()))?;
+        if let Some(namespace) = namespace {
+            purl.with_namespace(namespace.to_owned()).map_err(|e| wrong(e.to_string()))?;
+        }
+        purl.with_version(version.to_owned()).map_err(|e| wrong(e.to_string()))?;
+        for (key, value) in qualifiers {
+            if let Some(value) = value {
+                let (key, value) = ((*key).to_owned(), (*value).to_owned());
+                purl.add_qualifier(key, value).map_err(|e| wrong(e.to_string()))?;
+            }
+        }
+        Ok(Self(purl))
+    }
+
     /// Makes the purl of a Debian package: `pkg:deb/debian/NAME@VERSION?arch=ARCH&distro=SUITE`.
     ///
     /// # Errors
     /// If a part cannot stand in a purl.
     pub fn debian(name: &str, version: &str, arch: &str, suite: &str) -> Result<Self, PurlError> {
-        let wrong = |reason: String| PurlError::Form { text: format!("deb {name} {version}"), reason };
-        let mut purl = PackageUrl::new("deb", name.to_owned()).map_err(|e| wrong(e.to_string()))?;
-        purl.with_namespace("debian").map_err(|e| wrong(e.to_string()))?;
-        purl.with_version(version.to_owned()).map_err(|e| wrong(e.to_string()))?;
-        purl.add_qualifier("arch", arch.to_owned()).map_err(|e| wrong(e.to_string()))?;
-        purl.add_qualifier("distro", suite.to_owned()).map_err(|e| wrong(e.to_string()))?;
-        Ok(Self(purl))
+        Self::new("deb", Some("debian"), name, version, &[("arch", Some(arch)), ("distro", Some(suite))])
     }
 }
 

@@ -7,8 +7,11 @@
 mod check;
 mod checker;
 mod conditions;
+mod limits;
 mod policies;
 mod raw;
+mod toolchain;
+mod uses;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,9 +20,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{Clock, DirectoryOrder, Random};
+use crate::ecosystem::Ecosystem;
 use crate::purl::Purl;
 use crate::violation::Policies;
-use crate::{Conditions, Diagnostics, RelPath, Sha256, Timestamp};
+use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
+
+pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
 /// The version of the format that this program reads, the value of the key `selfsame`.
 pub const FORMAT: i64 = 1;
@@ -95,27 +101,6 @@ impl fmt::Display for Locator {
             Self::Package { purl } => purl.fmt(f),
         }
     }
-}
-
-/// The toolchain, so far always of Debian packages.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Toolchain {
-    /// Packages named by the recipe, sorted; their closure is in the lock.
-    pub packages: Vec<String>,
-    /// Suite, such as `bookworm`.
-    pub suite: String,
-    /// Components of the suite, sorted. Default `main`.
-    pub components: Vec<String>,
-    /// Debian architecture. Default `amd64`.
-    pub arch: String,
-    /// Base URL of the archive. Default: what the host's package manager is configured for.
-    pub mirror: Option<String>,
-    /// Base URL of a snapshot archive's mirror for `snapshot`; `{snapshot}` in it stands for the time.
-    pub snapshot_mirror: Option<String>,
-    /// Time of the snapshot, `YYYYMMDDTHHMMSSZ`.
-    pub snapshot: Option<String>,
-    /// Keyring file, relative to the recipe. Default: the host's Debian archive keyring.
-    pub keyring: Option<RelPath>,
 }
 
 /// What a recipe may choose of the conditions; `None` is the canonical one.
@@ -229,12 +214,16 @@ pub struct Step {
     pub outputs: Vec<RelPath>,
     /// Added to the environment of the conditions.
     pub env: BTreeMap<String, String>,
+    /// The ecosystems whose tools it runs: what they fetch was recorded at lock time. Sorted.
+    pub uses: Vec<Ecosystem>,
+    /// Shell commands that run at lock time, in its place, so that what they fetch is recorded. Empty if it uses nothing.
+    pub record: Vec<String>,
     /// Names of the secrets that lie in `/run/secrets` while it runs. Sorted. Their values are in no recipe.
     pub secrets: Vec<String>,
     /// Wall-clock limit. Default one hour.
     pub timeout: Duration,
-    /// Memory limit in bytes.
-    pub memory: Option<u64>,
+    /// What else it may use.
+    pub limits: Limits,
     /// What follows from attempts at what is not declared: the step's word, else the recipe's, else the default.
     pub policies: Policies,
 }
@@ -341,14 +330,6 @@ pub fn parse(origin: &str, text: &str) -> Result<Recipe, Diagnostics> {
     let failed = |list| Diagnostics { origin: origin.to_owned(), text: text.to_owned(), list };
     let raw = raw::read(text).map_err(|d| failed(vec![d]))?;
     check::check(&raw).map_err(failed)
-}
-
-impl Toolchain {
-    /// True if the recipe names this package, with or without a version.
-    #[must_use]
-    pub fn has(&self, package: &str) -> bool {
-        self.packages.iter().any(|p| p.split_once('=').map_or(p.as_str(), |(name, _)| name) == package)
-    }
 }
 
 impl Recipe {

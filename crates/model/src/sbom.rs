@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::lock::{LockedSource, LockedToolchain};
+use crate::lock::{Installed, LockedBase, LockedSource, LockedToolchain};
 use crate::purl::PurlError;
 use crate::recipe::Format;
 use crate::recipe::Locator;
@@ -89,10 +89,10 @@ impl Component {
     /// # Errors
     /// If a name or version cannot stand in a purl.
     pub fn toolchain(toolchain: &LockedToolchain) -> Result<Vec<Self>, PurlError> {
-        let purl =
-            |name: &str, version: &str, arch: &str| Purl::debian(name, version, arch, &toolchain.suite);
+        let suite = toolchain.debian().map_or("", |d| d.suite.as_str());
+        let purl = |name: &str, version: &str, arch: &str| Purl::debian(name, version, arch, suite);
         let mut ids = BTreeMap::new();
-        for p in &toolchain.packages {
+        for p in toolchain.packages() {
             ids.insert(p.name.as_str(), purl(&p.name, &p.version, &p.arch)?);
         }
         let component = |p: &crate::lock::LockedPackage| {
@@ -117,7 +117,79 @@ impl Component {
                     .collect(),
             }
         };
-        Ok(toolchain.packages.iter().map(component).collect())
+        let mut list: Vec<Self> = toolchain.packages().iter().map(component).collect();
+        list.extend(Self::image(toolchain));
+        for installed in toolchain.installed() {
+            list.push(Self::installed(installed, toolchain.distro())?);
+        }
+        list.extend(toolchain.archives.iter().map(Self::archive));
+        Ok(list)
+    }
+
+    /// The image that a toolchain is, as one component.
+    fn image(toolchain: &LockedToolchain) -> Option<Self> {
+        let LockedBase::Image(image) = &toolchain.base else { return None };
+        let digest = image.manifest.unwrap_or(image.config);
+        let name = match &image.image.place {
+            crate::oci::Place::Registry { name, .. } => name.clone(),
+            crate::oci::Place::Layout(path) | crate::oci::Place::DockerArchive(path) => path.to_string(),
+        };
+        let last = name.rsplit('/').next().unwrap_or(&name).to_owned();
+        let version = format!("sha256:{}", digest.hex());
+        Some(Self {
+            id: format!("pkg:oci/{last}@sha256%3A{}", digest.hex()),
+            role: Role::Toolchain,
+            purl: format!("pkg:oci/{last}@sha256:{}", digest.hex()).parse().ok(),
+            name: last,
+            version,
+            location: None,
+            hashes: BTreeMap::from([("sha256".to_owned(), digest.hex())]),
+            tree: Some(toolchain.base_tree),
+            licence: None,
+            producer: match &image.image.place {
+                crate::oci::Place::Registry { host, .. } => host.clone(),
+                crate::oci::Place::Layout(_) | crate::oci::Place::DockerArchive(_) => None,
+            },
+            built_from: None,
+            depends: Vec::new(),
+        })
+    }
+
+    /// A package that an image or a machine had already. It has no hash: nobody saw its file.
+    fn installed(installed: &Installed, distro: Option<&str>) -> Result<Self, PurlError> {
+        let purl = installed.purl(distro)?;
+        Ok(Self {
+            id: purl.to_string(),
+            role: Role::Toolchain,
+            name: installed.name.clone(),
+            version: installed.version.clone(),
+            purl: Some(purl),
+            location: None,
+            hashes: BTreeMap::new(),
+            tree: None,
+            licence: installed.licence.clone(),
+            producer: distro.and_then(|d| d.split('-').next()).map(str::to_owned),
+            built_from: installed.source.clone().map(|source| {
+                let version = installed.source_version.as_ref().unwrap_or(&installed.version);
+                (source, version.clone())
+            }),
+            depends: Vec::new(),
+        })
+    }
+
+    /// An archive that was laid over a toolchain.
+    fn archive(archive: &crate::lock::LockedArchive) -> Self {
+        let mut component = Self::source(&archive.name, &archive.source());
+        component.role = Role::Toolchain;
+        if let Some(purl) = &archive.purl {
+            component.id = purl.to_string();
+            component.purl = Some(purl.clone());
+        }
+        component.name.clone_from(&archive.name);
+        if let Some(version) = &archive.version {
+            component.version.clone_from(version);
+        }
+        component
     }
 
     /// A locked source. Its version is that of the purl, the commit, or for a URL the first 12 digits of its hash.
@@ -126,7 +198,9 @@ impl Component {
         let mut hashes = BTreeMap::new();
         if let [file] = source.files.as_slice() {
             hashes.insert("sha256".to_owned(), file.digest.hex());
-            if let Some((algorithm, hex)) = file.registry_hash.as_ref().and_then(|h| h.split_once(':')) {
+            // A Go module's `h1` is a hash of hashes, which SBOMs have no name for.
+            let other = file.registry_hash.as_ref().and_then(|h| h.split_once(':'));
+            if let Some((algorithm, hex)) = other.filter(|(algorithm, _)| *algorithm != "h1") {
                 hashes.insert(algorithm.to_ascii_lowercase(), hex.to_owned());
             }
         }
@@ -142,6 +216,7 @@ impl Component {
             Locator::Package { purl } => Some(match purl.kind() {
                 "deb" => "Debian".to_owned(),
                 "cargo" => "Rust crate registry".to_owned(),
+                "golang" => "Go module proxy".to_owned(),
                 "npm" => "npm registry".to_owned(),
                 "pypi" => "Python Package Index".to_owned(),
                 other => format!("{other} registry"),

@@ -184,6 +184,32 @@ impl Tree {
         }
     }
 
+    /// Takes away what stands at `path`, a directory with all that is in it. Nothing there, nothing done.
+    pub fn remove(&mut self, path: &RelPath) {
+        let (Some(above), Some(name)) = (path.parent(), path.file_name()) else { return };
+        if let (Some(map), Ok(name)) = (self.branch(&above), name.parse::<FileName>()) {
+            map.remove(&name);
+        }
+    }
+
+    /// Empties a directory. Where there is none, nothing is done.
+    pub fn clear(&mut self, path: &RelPath) {
+        if let Some(map) = self.branch(path) {
+            map.clear();
+        }
+    }
+
+    fn branch(&mut self, path: &RelPath) -> Option<&mut BTreeMap<FileName, Entry>> {
+        let mut map = &mut self.root;
+        for component in path.components() {
+            match map.get_mut(&component.parse::<FileName>().ok()?)? {
+                Entry::Branch(children) => map = children,
+                Entry::Leaf(_) => return None,
+            }
+        }
+        Some(map)
+    }
+
     /// What stands at `path`; `None` for a directory being made, and where nothing is.
     #[must_use]
     pub fn leaf(&self, path: &RelPath) -> Option<&Node> {
@@ -289,6 +315,21 @@ mod tests {
         assert_eq!(tree.insert(&p("a"), file(b"")), Err(TreeError::Twice(p("a"))));
         tree.replace(&p("a"), file(b"new")).unwrap();
         assert_eq!(tree.leaf(&p("a")), Some(&file(b"new")));
+    }
+
+    #[test]
+    fn what_is_removed_is_gone_with_all_below() {
+        let mut tree = Tree::default();
+        for path in ["a/b/c", "a/d", "e"] {
+            tree.insert(&p(path), file(b"")).unwrap();
+        }
+        tree.remove(&p("a/b"));
+        tree.remove(&p("e/f"));
+        tree.remove(&p("nothing/here"));
+        assert!(tree.leaf(&p("a/b/c")).is_none() && tree.leaf(&p("a/d")).is_some());
+        tree.clear(&p("a"));
+        tree.clear(&p("e"));
+        assert!(tree.leaf(&p("a/d")).is_none() && tree.leaf(&p("e")).is_some());
     }
 
     #[test]

@@ -14,6 +14,9 @@ pub struct Achieved {
     pub cpus: u32,
     /// How the memory limit was kept.
     pub memory: MemoryLimit,
+    /// Whether it had a cgroup of its own: processes and processor time were then counted by the kernel.
+    #[serde(default)]
+    pub cgroup: bool,
     /// Whether processes of other users (init) are hidden in `/proc`.
     pub hidepid: bool,
     /// Whether the command had a session keyring of its own (otherwise the kernel refuses keyrings altogether).
@@ -71,4 +74,6 @@ pub enum MemoryLimit {
     /// Init adds up the resident memory of all processes every 20 ms and ends them when it is too much; a
     /// process that allocates quickly may go above the limit for that long.
     Watched,
+    /// The kernel keeps it, in a cgroup: of all memory, also of what it keeps of files and can give back.
+    Cgroup,
 }

@@ -36,6 +36,13 @@ impl Cancel {
         kernel::poll(&mut entry, Some(0)).is_ok_and(|ready| ready > 0)
     }
 
+    /// Returns once it has been raised.
+    pub fn wait(&self) {
+        let mut entry = [libc::pollfd { fd: self.watched(), events: libc::POLLIN, revents: 0 }];
+        // A signal may end the waiting early.
+        while kernel::poll(&mut entry, None).is_err() {}
+    }
+
     /// The descriptor that is readable once it has been raised.
     pub(crate) fn watched(&self) -> RawFd {
         self.counter.as_raw_fd()

@@ -109,6 +109,7 @@ stages! {
     Privileges "give up capabilities",
     Cpus "choose its CPUs",
     Names "take the place of a name server",
+    Doors "open the doors of the network",
     Landlock "restrict where it may write (Landlock)",
     Filter "restrict its system calls",
     Spawn "start the command",

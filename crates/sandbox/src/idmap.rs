@@ -57,7 +57,7 @@ pub(crate) fn mount(dir: &Path) -> Result<OwnedFd, SandboxError> {
 fn namespace((uid, gid): (u32, u32)) -> Result<OwnedFd, SandboxError> {
     let before = kernel::block_signals();
     // SAFETY: the child only sleeps until it is killed; it dies with this thread.
-    let child = match unsafe { kernel::fork_into(libc::CLONE_NEWUSER as u64) } {
+    let child = match unsafe { kernel::fork_into(libc::CLONE_NEWUSER as u64, None) } {
         Ok(None) => {
             let _ = kernel::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as u64, 0);
             loop {

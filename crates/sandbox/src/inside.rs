@@ -36,6 +36,10 @@ fn setup(job: &Job) -> Result<i32, Failure> {
     keep_only_own_descriptors(job);
     become_builder(job)?;
     tie_to_caller(job)?;
+    if job.cgroup {
+        // Not at the fork: that would make the caller's cgroup the root.
+        kernel::unshare_cgroups().at(Stage::Clone)?;
+    }
     let network = network::Network::begin(&job.network_stack)?;
     count_from(job.process_ids_after)?;
     let keyring = match kernel::new_session_keyring() {
@@ -62,6 +66,13 @@ fn setup(job: &Job) -> Result<i32, Failure> {
         let names = kernel::name_socket().at(Stage::Names)?;
         Message::Names.send(socket, Some(names)).at(Stage::Supervise)?;
         kernel::close(names);
+    }
+    if job.gateway {
+        for (nth, port) in crate::gateway::PORTS.into_iter().enumerate() {
+            let door = kernel::door(port).at_entry(Stage::Doors, nth)?;
+            Message::Door { nth: nth as u64 }.send(socket, Some(door)).at(Stage::Supervise)?;
+            kernel::close(door);
+        }
     }
     kernel::drop_capabilities().at(Stage::Privileges)?;
     kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;

@@ -6,12 +6,13 @@ use std::os::fd::RawFd;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use model::Conditions;
+use model::{Conditions, Limits};
 
 use crate::achieved::Lacks;
 use crate::error::{Failure, Stage};
 use crate::filter::Filter;
 use crate::layout::Layout;
+use crate::spec::PROCESSES;
 use crate::watch::Owner;
 use crate::{SandboxError, kernel};
 
@@ -90,11 +91,19 @@ pub(crate) struct Job {
     pub(crate) cpus: usize,
     /// Where to begin to take CPUs, so that concurrent steps take different ones.
     pub(crate) first_cpu: usize,
-    pub(crate) memory: Option<u64>,
+    pub(crate) limits: Limits,
+    /// What init watches; nothing where a cgroup does, or where there is no `/proc` to see it in.
+    pub(crate) watched: Option<Watched>,
+    /// Whether it is in a cgroup of its own.
+    pub(crate) cgroup: bool,
+    /// The size of the file system in memory, if it is not the kernel's own choice.
+    pub(crate) room: Option<CString>,
     pub(crate) command: Command,
     /// Files of `/run/secrets`: name, content.
     pub(crate) secrets: Vec<(CString, Vec<u8>)>,
     pub(crate) descriptors: Descriptors,
+    /// Whether its network has doors.
+    pub(crate) gateway: bool,
     /// What it does without.
     pub(crate) lacks: Lacks,
     /// Whether every look at a file is heard.
@@ -118,6 +127,28 @@ pub(crate) struct Job {
     pub(crate) stack: Stack,
     /// Of the network's helper.
     pub(crate) network_stack: Stack,
+}
+
+/// The limits that init watches.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Watched {
+    pub(crate) memory: Option<u64>,
+    pub(crate) processes: u64,
+    pub(crate) cpu_seconds: Option<u64>,
+    pub(crate) every_millis: i64,
+}
+
+impl Watched {
+    /// Where nothing is limited by the recipe, only forks without end have to be seen: that has time.
+    pub(crate) fn of(limits: &Limits) -> Self {
+        let asked = limits.memory.is_some() || limits.processes.is_some() || limits.cpu_time.is_some();
+        Self {
+            memory: limits.memory,
+            processes: limits.processes.unwrap_or(PROCESSES).into(),
+            cpu_seconds: limits.cpu_time.map(|time| time.as_secs()),
+            every_millis: if asked { 20 } else { 250 },
+        }
+    }
 }
 
 /// Written by the command's process before it executes, read by init.

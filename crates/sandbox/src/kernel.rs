@@ -56,19 +56,23 @@ fn descriptor(value: c_long) -> Answer<RawFd> {
     answer(value).and_then(|value| RawFd::try_from(value).map_err(|_| Errno(libc::EBADF)))
 }
 
-/// Forks into new namespaces; `Ok(None)` in the child, the child's pid and pidfd in the parent.
+/// Forks into new namespaces, and into a cgroup, if one is given; `Ok(None)` in the child, the child's pid and pidfd in the parent.
 ///
 /// The child is a copy with one thread and sends no signal at its end (wait for it by its pidfd).
 ///
 /// # Safety
 /// Until it executes or exits, the child may call only functions of this module and code that neither
 /// allocates nor takes a lock: another thread of the parent may have held one at this moment.
-pub(crate) unsafe fn fork_into(namespaces: u64) -> Answer<Option<(i32, RawFd)>> {
+pub(crate) unsafe fn fork_into(namespaces: u64, cgroup: Option<RawFd>) -> Answer<Option<(i32, RawFd)>> {
     let mut pidfd: RawFd = -1;
     // SAFETY: all-zero is a valid `clone_args`: no stack, no TLS, no exit signal.
     let mut args: libc::clone_args = unsafe { std::mem::zeroed() };
     args.flags = namespaces | libc::CLONE_PIDFD as u64 | 0x1_0000_0000 /* CLONE_CLEAR_SIGHAND */;
     args.pidfd = &raw mut pidfd as u64;
+    if let Some(cgroup) = cgroup {
+        args.flags |= 0x2_0000_0000; // CLONE_INTO_CGROUP
+        args.cgroup = u64::try_from(cgroup).unwrap_or(0);
+    }
     // SAFETY: the arguments are valid for their size; without CLONE_VM the child runs on its own copy.
     let pid =
         answer(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of::<libc::clone_args>()) })?;
@@ -245,6 +249,12 @@ pub(crate) fn become_user(uid: u32, gid: u32) -> Answer<()> {
     }
 }
 
+/// Makes the cgroup that this process is in the root of all that it sees of them.
+pub(crate) fn unshare_cgroups() -> Answer<()> {
+    // SAFETY: no pointers.
+    done(c_long::from(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }))
+}
+
 /// Gives up every capability: bounding, ambient, inheritable, permitted and effective.
 pub(crate) fn drop_capabilities() -> Answer<()> {
     for capability in 0..64 {
@@ -302,6 +312,24 @@ pub(crate) fn await_child(millis: i64) {
             8,
         );
     }
+}
+
+/// All memory of the machine, in bytes.
+pub(crate) fn memory() -> u64 {
+    // SAFETY: all-zero is a valid `sysinfo`, and it is writable.
+    unsafe {
+        let mut info: libc::sysinfo = std::mem::zeroed();
+        libc::sysinfo(&raw mut info);
+        info.totalram.saturating_mul(info.mem_unit.into())
+    }
+}
+
+/// Milliseconds of a clock that only goes forward.
+pub(crate) fn millis() -> i64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` is writable. The clock is always there.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec.saturating_mul(1000) + time.tv_nsec / 1_000_000
 }
 
 /// Lowers or sets the limit `resource`, as far as the hard limit allows.

@@ -54,7 +54,7 @@ pub(crate) struct Layout {
     pub(crate) private: Vec<CString>,
     /// The build directory.
     pub(crate) build: CString,
-    /// Files that lie over those of `/proc`: where they are made, where they are shown.
+    /// Files that lie over those of `/proc`: where below it they are made, where they are shown.
     pub(crate) world: Vec<(CString, CString)>,
     /// What the random devices give instead of random numbers; empty if they are the host's.
     pub(crate) random: Vec<u8>,
@@ -91,10 +91,12 @@ const DEV_LINKS: &[(&str, &str)] = &[
 const OWN: &[&str] = &["dev", "etc", "proc", "run", "sys", "tmp"];
 
 impl Layout {
-    /// Plans the root of `toolchain` under `conditions`, which must be [`check`]ed.
+    /// Plans the root of `toolchain` under `conditions`, which must be [`check`]ed, with `files` over those of `/etc` and
+    /// in `/run`.
     pub(crate) fn plan(
         toolchain: &Path,
         conditions: &Conditions,
+        files: Vec<(String, Vec<u8>)>,
         lacks: Lacks,
     ) -> Result<Self, SandboxError> {
         let build = relative(&conditions.build_path);
@@ -118,14 +120,17 @@ impl Layout {
         }
         // Below `/proc`, where they are out of sight once that is mounted.
         let mut world = Vec::new();
-        let files = if lacks.proc { Vec::new() } else { crate::world::files(conditions) };
-        for (number, (path, content)) in files.into_iter().enumerate() {
-            let source = c_path(Path::new(&format!("proc/{number}")));
-            plan.entries.push(Entry::File(source.clone(), content.into_bytes()));
-            world.push((source, c_path(Path::new(path))));
+        let shown = if lacks.proc { Vec::new() } else { crate::world::files(conditions) };
+        for (number, (path, content)) in shown.into_iter().enumerate() {
+            let name = number.to_string();
+            plan.entries.push(Entry::File(c_path(&Path::new("proc").join(&name)), content.into_bytes()));
+            world.push((c_path(Path::new(&name)), c_path(Path::new(path))));
         }
         for (name, content) in accounts::files(conditions) {
             plan.entries.push(Entry::File(c_path(&Path::new("etc").join(name)), content.into_bytes()));
+        }
+        for (path, content) in files {
+            plan.file(Path::new(&path), content);
         }
         plan.expand(Path::new(""))?;
         for point in plan.points.clone() {
@@ -182,6 +187,20 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn dir(&mut self, path: &Path, mode: u32) {
         self.entries.push(Entry::Dir(c_path(path), mode));
+    }
+
+    /// A new file, in new directories as far as there are none yet.
+    fn file(&mut self, path: &Path, content: Vec<u8>) {
+        let mut parents: Vec<&Path> =
+            path.ancestors().skip(1).filter(|part| !part.as_os_str().is_empty()).collect();
+        parents.reverse();
+        for part in parents {
+            let name = c_path(part);
+            if !self.entries.iter().any(|entry| entry.path() == name.as_c_str()) {
+                self.dir(part, 0o755);
+            }
+        }
+        self.entries.push(Entry::File(c_path(path), content));
     }
 
     /// Provides the children of the toolchain's directory `rel`.

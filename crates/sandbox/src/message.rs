@@ -16,12 +16,22 @@ pub(crate) enum Message {
     Root,
     /// The socket at which names are asked for comes with it.
     Names,
+    /// A door of the gateway comes with it: which one.
+    Door { nth: u64 },
     /// The command is about to be executed; the listener for its system calls comes with it, if there is one.
     Filtered { landlock: u32 },
     /// The command ended.
     Ended { status: i32, survivors: bool, user: u64, system: u64, max_rss: u64 },
-    /// The command's processes need more memory than they may have.
-    OutOfMemory,
+    /// The command's processes have reached a limit.
+    Over(Over),
+}
+
+/// A limit that init watches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    Memory,
+    Processes,
+    CpuTime,
 }
 
 impl Message {
@@ -36,9 +46,10 @@ impl Message {
             Self::Ended { status, survivors, user, system, max_rss } => {
                 [3, u64::from(status.cast_unsigned()), survivors.into(), user, system, max_rss, 0, 0]
             }
-            Self::OutOfMemory => [4, 0, 0, 0, 0, 0, 0, 0],
+            Self::Over(over) => [4, over as u64, 0, 0, 0, 0, 0, 0],
             Self::Root => [7, 0, 0, 0, 0, 0, 0, 0],
             Self::Names => [5, 0, 0, 0, 0, 0, 0, 0],
+            Self::Door { nth } => [8, nth, 0, 0, 0, 0, 0, 0],
             Self::Filtered { landlock } => [6, landlock.into(), 0, 0, 0, 0, 0, 0],
         };
         let mut bytes = [0; 64];
@@ -71,9 +82,12 @@ impl Message {
                 system: n(4),
                 max_rss: n(5),
             },
-            4 => Self::OutOfMemory,
+            4 => Self::Over(
+                [Over::Memory, Over::Processes, Over::CpuTime].into_iter().find(|o| *o as u64 == n(1))?,
+            ),
             7 => Self::Root,
             5 => Self::Names,
+            8 => Self::Door { nth: n(1) },
             6 => Self::Filtered { landlock: u32::try_from(n(1)).ok()? },
             _ => return None,
         })

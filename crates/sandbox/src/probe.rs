@@ -10,6 +10,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use model::Limits;
 use serde::{Deserialize, Serialize};
 
 use crate::achieved::Lacks;
@@ -101,6 +102,7 @@ pub fn survey(store: &Path) -> Vec<Row> {
         sandbox: attempt(Lacks::default()),
         mode: run::mode(),
         tried: tried::tried(),
+        own: std::process::id(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         disk: (place.display().to_string(), disk),
     })
@@ -133,9 +135,13 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
         umask: 0o022,
         cpus: 1,
         first_cpu: 0,
-        memory: None,
+        limits: Limits::default(),
+        watched: None,
+        cgroup: false,
+        room: None,
         command: Command::new(&["/".into()], &BTreeMap::new()).map_err(early)?,
         secrets: Vec::new(),
+        gateway: false,
         descriptors: channels.inherited(),
         lacks,
         trace: false,
@@ -151,7 +157,7 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
         stack: Stack::new(),
         network_stack: Stack::new(),
     };
-    let mut child = run::start(&job, inside::probe).map_err(|error| (Stage::Clone, error))?;
+    let mut child = run::start(&job, inside::probe, None).map_err(|error| (Stage::Clone, error))?;
     run::map_ids(&job, child.pid(), channels.socket.as_raw_fd()).map_err(|error| (Stage::MapIds, error))?;
     child.wait();
     let mut bytes = [0; 64];

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "forks init, and takes ownership of descriptors that were just made")]
 
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -10,19 +11,22 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use model::Conditions;
 use model::conditions::{Clock, DirectoryOrder, Random};
+use model::{Conditions, Limits};
 
 use crate::achieved::Lacks;
+use crate::cgroup::Cgroup;
 use crate::error::Stage;
 use crate::filter::{Filter, Listener, Topics};
 use crate::job::{
-    Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, hostname, path_text, secret_files,
+    Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, Watched, hostname, path_text,
+    secret_files,
 };
 use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
+use crate::room::Room;
 use crate::supervise::{Child, Supervision};
-use crate::{Io, Mode, Outcome, SandboxError, Spec, copied, idmap, inside, probe, refusal};
+use crate::{Gateway, Io, Mode, Outcome, SandboxError, Spec, cgroup, copied, idmap, inside, probe, refusal};
 
 /// The namespaces of a sandbox, as `/proc/self/ns` names them.
 pub(crate) const NAMESPACES: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
@@ -50,13 +54,19 @@ static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
 pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let started = Instant::now();
     let Spec { root, work, scratch, arguments, env, .. } = spec;
-    let Spec { secrets, conditions, timeout, memory, trace, degraded, io, cancel, .. } = spec;
+    let Spec { secrets, gateway, conditions, timeout, limits, trace, degraded, io, cancel, .. } = spec;
     layout::check(conditions)?;
     let mode = mode();
     let privileged = mode == Mode::Privileged;
     let command = Command::new(arguments, env)?;
     let lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
-    let layout = Layout::plan(root, conditions, lacks)?;
+    if gateway.is_some() && lacks.network {
+        let cause = "a step that fetches needs a network of its own, which this host refuses".to_owned();
+        let fix = "`selfsame doctor` says what would give it one".to_owned();
+        return Err(SandboxError::Refused { cause, fix });
+    }
+    let files = gateway.map_or_else(Vec::new, Gateway::files);
+    let layout = Layout::plan(root, conditions, files, lacks)?;
     for dir in [root, work, scratch] {
         let failed =
             |source| SandboxError::Path { attempt: "use as a directory", path: dir.to_owned(), source };
@@ -80,7 +90,7 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let owner = ids.owner();
     let topics = topics(conditions, trace);
     let filter = if lacks.network { Filter::without_sockets } else { Filter::new };
-    let job = Job {
+    let mut job = Job {
         ids,
         root: source(0, root)?,
         work: source(1, work)?,
@@ -91,13 +101,17 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         umask: conditions.umask,
         cpus,
         first_cpu: NEXT_CPU.fetch_add(1, Ordering::Relaxed).wrapping_mul(cpus),
-        memory,
+        limits,
+        watched: None,
+        cgroup: false,
+        room: room_in_memory(&limits),
         command,
         secrets: secret_files(secrets)?,
+        gateway: gateway.is_some(),
         descriptors: channels.inherited(),
         lacks,
         trace,
-        look: topics.meets(Topics::FILES.and(Topics::TIMES)),
+        look: limits.disk.is_some() || topics.meets(Topics::FILES.and(Topics::TIMES)),
         owner,
         process_ids_after: conditions.process_ids_after,
         random_addresses: conditions.address_randomness,
@@ -109,7 +123,8 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         stack: Stack::new(),
         network_stack: Stack::new(),
     };
-    let child = start(&job, inside::init)?;
+    let room = Room::new(scratch, &limits)?;
+    let child = start_limited(&mut job)?;
     drop(mounts);
     let Channels { socket, socket_inside, log, log_inside, .. } = channels;
     drop((socket_inside, log_inside));
@@ -134,8 +149,36 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         work,
         scratch,
         conditions,
+        gateway,
+        room,
     };
     supervision.until_end(io)
+}
+
+/// Forks init into a cgroup, if a limit is asked for that one keeps better, and there can be one.
+fn start_limited(job: &mut Job) -> Result<Child, SandboxError> {
+    cgroup::base();
+    let limits = job.limits;
+    let asked = limits.memory.is_some() || limits.processes.is_some() || limits.cpu_time.is_some();
+    if let Some(cgroup) = asked.then(|| Cgroup::new(&limits)).flatten() {
+        job.cgroup = true;
+        // A cgroup that cannot be entered is none; what else is wrong, the next attempt says.
+        if let Ok(child) = start(job, inside::init, Some(cgroup.directory())) {
+            return Ok(child.in_cgroup(cgroup));
+        }
+        job.cgroup = false;
+    }
+    job.watched = if job.lacks.proc { None } else { Some(Watched::of(&limits)) };
+    start(job, inside::init, None)
+}
+
+/// The size of the files in memory, where the recipe's limit is less than the half of all memory that the kernel gives.
+///
+/// A little more than the limit, so that it is found out before the command is.
+fn room_in_memory(limits: &Limits) -> Option<CString> {
+    const MORE: u64 = 16 << 20;
+    let room = limits.disk?.saturating_add(MORE);
+    (room < kernel::memory() / 2).then(|| CString::new(room.to_string()).unwrap_or_default())
 }
 
 /// What goes to the caller.
@@ -151,11 +194,13 @@ fn topics(conditions: &Conditions, trace: bool) -> Topics {
 }
 
 /// Forks init, and maps its ids where the caller must do that.
-pub(crate) fn start(job: &Job, main: fn(&Job) -> !) -> Result<Child, SandboxError> {
+pub(crate) fn start(job: &Job, main: fn(&Job) -> !, cgroup: Option<RawFd>) -> Result<Child, SandboxError> {
     // The caller's signal handlers must not run in the child.
     let before = kernel::block_signals();
+    let left_out = if cgroup.is_some() { libc::CLONE_NEWCGROUP as u64 } else { 0 };
+    let flags = NAMESPACE_FLAGS as u64 & !left_out;
     // SAFETY: `main` is written for this: it uses `kernel` only, and neither allocates nor locks.
-    let forked = match unsafe { kernel::fork_into(NAMESPACE_FLAGS as u64) } {
+    let forked = match unsafe { kernel::fork_into(flags, cgroup) } {
         Ok(None) => main(job),
         other => other,
     };

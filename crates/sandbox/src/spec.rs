@@ -5,12 +5,12 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
-use model::Conditions;
 use model::trace::Trace;
 use model::violation::Violation;
+use model::{Conditions, Limits};
 use serde::{Deserialize, Serialize};
 
-use crate::{Achieved, Cancel};
+use crate::{Achieved, Cancel, Gateway};
 
 /// One command and its world.
 ///
@@ -32,12 +32,14 @@ pub struct Spec<'a> {
     /// Files of `/run/secrets`, by name, sorted: in memory that is never swapped, readable by the builder alone. Without any, there
     /// is no such directory.
     pub secrets: &'a [(&'a str, &'a [u8])],
+    /// What stands at the end of the only way out of the command's network; without one, there is no way.
+    pub gateway: Option<&'a dyn Gateway>,
     /// What the command sees of its world.
     pub conditions: &'a Conditions,
     /// Wall-clock limit.
     pub timeout: Option<Duration>,
-    /// Limit of the resident memory of all processes together, and of their files in memory, in bytes.
-    pub memory: Option<u64>,
+    /// What it may use. Without a limit of processes they are [`PROCESSES`]; without one of the disk it leaves a reserve.
+    pub limits: Limits,
     /// Whether every look at a file is heard ([`Outcome::trace`]); slows a build down by a tenth to a half.
     pub trace: bool,
     /// Whether it may run without a network namespace, a `/proc` or an overlay where the host refuses one.
@@ -47,6 +49,9 @@ pub struct Spec<'a> {
     /// Kills everything at once when raised.
     pub cancel: &'a Cancel,
 }
+
+/// How many processes and threads a command may have where nothing is said.
+pub(crate) const PROCESSES: u32 = 8192;
 
 /// Standard input, output and error of the command.
 pub enum Io<'a> {
@@ -69,8 +74,18 @@ pub enum Exit {
     Signal(i32),
     /// It took longer than [`Spec::timeout`] and was killed.
     TimedOut,
-    /// Its processes needed more than [`Spec::memory`] and were killed (best effort: see [`crate::MemoryLimit`]).
+    /// Its processes needed more memory than [`Spec::limits`] say, and were killed ([`crate::MemoryLimit`]).
     OutOfMemory,
+    /// It reached its limit of processes and threads, and was killed.
+    OutOfProcesses,
+    /// Its processes together used their processor time up, and were killed.
+    OutOfCpuTime,
+    /// It failed, and a file of it had reached the limit of size.
+    FileTooLarge,
+    /// It had written more than it may, and was killed or had just ended.
+    OutOfDisk,
+    /// Almost nothing was left on the disk of [`Spec::scratch`], and it was killed before others came to harm.
+    DiskFull,
     /// [`Cancel`] was raised, and it was killed.
     Cancelled,
 }

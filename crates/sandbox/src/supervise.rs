@@ -12,24 +12,36 @@ use std::time::{Duration, Instant};
 
 use model::Conditions;
 
+use crate::cgroup::Cgroup;
 use crate::error::{Failure, Stage};
 use crate::job::Job;
 use crate::kernel::{self, Errno};
 use crate::layout::{DEVICES, Entry};
-use crate::message::Message;
+use crate::message::{Message, Over};
+use crate::room::Room;
 use crate::watch::{Files, Seen, Watcher};
-use crate::{Achieved, Cancel, Exit, Io, MemoryLimit, Mode, Outcome, SandboxError, Usage, refusal, run};
+use crate::{
+    Achieved, Cancel, Doors, Exit, Gateway, Io, MemoryLimit, Mode, Outcome, SandboxError, Usage, Who,
+    refusal, run,
+};
 
 /// Init, seen from outside. Dropped, it and everything in its sandbox is dead.
 pub(crate) struct Child {
     pid: i32,
     pidfd: OwnedFd,
     reaped: bool,
+    /// Goes after it.
+    cgroup: Option<Cgroup>,
 }
 
 impl Child {
     pub(crate) fn new(pid: i32, pidfd: OwnedFd) -> Self {
-        Self { pid, pidfd, reaped: false }
+        Self { pid, pidfd, reaped: false, cgroup: None }
+    }
+
+    pub(crate) fn in_cgroup(mut self, cgroup: Cgroup) -> Self {
+        self.cgroup = Some(cgroup);
+        self
     }
 
     pub(crate) fn pid(&self) -> i32 {
@@ -48,6 +60,9 @@ impl Child {
         }
     }
 }
+
+/// How often a cgroup is asked whether a limit was reached.
+const CGROUP_PAUSE: Duration = Duration::from_millis(20);
 
 /// Inits that have nothing left to do but to let go of their mounts, in the order of their ends, each with the
 /// scratch directory that it still holds.
@@ -101,6 +116,8 @@ pub(crate) struct Supervision<'a> {
     pub(crate) work: &'a Path,
     pub(crate) scratch: &'a Path,
     pub(crate) conditions: &'a Conditions,
+    pub(crate) gateway: Option<&'a dyn Gateway>,
+    pub(crate) room: Room,
 }
 
 /// What init has said so far.
@@ -114,19 +131,29 @@ struct Heard {
     usage: Usage,
     survivors: bool,
     names: Option<OwnedFd>,
+    /// In the order of [`Doors`].
+    doors: Vec<OwnedFd>,
     root: Option<OwnedFd>,
     /// Set once the command is about to be executed: the version of Landlock, and its listener, if it could have one.
     filtered: Option<(u32, Option<OwnedFd>)>,
 }
 
-impl Supervision<'_> {
+impl<'a> Supervision<'a> {
     pub(crate) fn until_end(mut self, io: Io<'_>) -> Result<Outcome, SandboxError> {
         let mut heard = Heard::default();
         let end = Cancel::new()
             .map_err(|e| refusal::setup(Stage::Supervise, String::new(), e.raw_os_error().unwrap_or(0)))?;
         let (result, seen) = std::thread::scope(|scope| {
             let mut watching = None;
-            let watch = &mut |watcher: Watcher| watching = Some(scope.spawn(|| watcher.run(&end)));
+            let mut serving = None;
+            let gateway = self.gateway;
+            let watch = &mut |watcher: Watcher<'a>, doors: Option<Doors>, who: Who| {
+                watching = Some(scope.spawn(|| watcher.run(&end)));
+                if let (Some(gateway), Some(doors)) = (gateway, doors) {
+                    let end = &end;
+                    serving = Some(scope.spawn(move || gateway.serve(doors, &who, end)));
+                }
+            };
             let result = match io {
                 Io::Log { sink } => self.listen(&mut heard, sink, watch),
                 Io::Terminal => {
@@ -139,7 +166,11 @@ impl Supervision<'_> {
             // What was not heard to its end is no record: a fault of this program, and told as one.
             let seen =
                 watching.map(|thread| thread.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
-            (result, seen.unwrap_or_default())
+            let mut seen = seen.unwrap_or_default();
+            let asked =
+                serving.map(|thread| thread.join().unwrap_or_else(|fault| std::panic::resume_unwind(fault)));
+            seen.violations.extend(asked.unwrap_or_default());
+            (result, seen)
         });
         let killed = result?;
         if let Some(cause) = seen.broken.clone() {
@@ -149,6 +180,10 @@ impl Supervision<'_> {
         if let Some(failure) = heard.failed {
             return Err(self.explain(failure));
         }
+        // The kernel ends all of a cgroup that has no memory left, init too.
+        let killed = killed
+            .or_else(|| self.child.cgroup.as_ref().filter(|_| heard.exit != Some(Exit::Code(0)))?.over());
+        let killed = killed.or_else(|| self.room.at_end(heard.exit == Some(Exit::Code(0))));
         let Some(exit) = killed.or(heard.exit) else { return Err(SandboxError::Vanished) };
         let (achieved, work) = match heard.ready {
             Some(ready) => ready,
@@ -172,7 +207,7 @@ impl Supervision<'_> {
         &mut self,
         heard: &mut Heard,
         sink: &mut dyn FnMut(&[u8]),
-        watch: &mut dyn FnMut(Watcher),
+        watch: &mut dyn FnMut(Watcher<'a>, Option<Doors>, Who),
     ) -> Result<Option<Exit>, SandboxError> {
         let mut killed = None;
         // Not larger: a page that is written after a fork is copied first, and every run forks.
@@ -183,8 +218,10 @@ impl Supervision<'_> {
             let cancel = if killed.is_none() { self.cancel.watched() } else { -1 };
             let entry = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
             let mut entries = [log, self.socket.as_raw_fd(), self.child.pidfd.as_raw_fd(), cancel].map(entry);
-            let left = deadline.filter(|_| killed.is_none()).map(|deadline| {
-                let left = deadline.saturating_duration_since(Instant::now());
+            let left = (killed.is_none() && heard.exit.is_none()).then(|| {
+                let look = if self.child.cgroup.is_some() { CGROUP_PAUSE } else { Duration::MAX };
+                let deadline = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                let left = self.room.pause().min(look).min(deadline.unwrap_or(Duration::MAX));
                 i32::try_from(left.as_millis() + u128::from(!left.is_zero())).unwrap_or(i32::MAX)
             });
             kernel::poll(&mut entries, left)
@@ -204,13 +241,22 @@ impl Supervision<'_> {
                         }
                         achieved.landlock = landlock;
                     }
+                    if self.job.limits.disk.is_some()
+                        && let Some(root) = heard.root.as_ref().and_then(|root| root.try_clone().ok())
+                    {
+                        self.room.root(root);
+                    }
                     let root = heard.root.take().filter(|_| listener.is_some());
                     let second =
                         if self.job.trace { root.as_ref().and_then(|r| r.try_clone().ok()) } else { None };
                     let files = second.map(|root| Files::new(root, self.job.layout.writable()));
                     let (owner, conditions) = (self.job.owner, self.conditions.clone());
                     let (names, init) = (heard.names.take(), self.child.pid());
-                    watch(Watcher::new(listener, names, init, files, root, owner, conditions));
+                    let doors = <[OwnedFd; 3]>::try_from(std::mem::take(&mut heard.doors)).ok();
+                    let doors = doors.map(|[http, https, proxy]| Doors { http, https, proxy });
+                    let watcher =
+                        Watcher::new(listener, names, init, files, root, owner, conditions, self.gateway);
+                    watch(watcher, doors, Who::new(init));
                 }
             }
             if ended {
@@ -226,6 +272,8 @@ impl Supervision<'_> {
                     killed = Some(Exit::Cancelled);
                 } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                     killed = Some(Exit::TimedOut);
+                } else {
+                    killed = self.child.cgroup.as_ref().and_then(Cgroup::over).or_else(|| self.room.look());
                 }
                 if killed.is_some() {
                     self.child.kill();
@@ -267,17 +315,22 @@ impl Supervision<'_> {
                 }
                 (Some(Message::Failed(failure)), _) => heard.failed = Some(failure),
                 (Some(Message::Root), Some(root)) => heard.root = Some(root),
+                (Some(Message::Door { nth }), Some(door)) if nth == heard.doors.len() as u64 => {
+                    heard.doors.push(door)
+                }
                 (Some(Message::Names), Some(names)) => heard.names = Some(names),
                 (Some(Message::Filtered { landlock }), listener) => {
                     heard.filtered = Some((landlock, listener));
                 }
-                (Some(Message::OutOfMemory), _) => heard.exit = Some(Exit::OutOfMemory),
-                (Some(Message::Ended { status, survivors, user, system, max_rss }), _) => {
-                    heard.exit = Some(if libc::WIFSIGNALED(status) {
-                        Exit::Signal(libc::WTERMSIG(status))
-                    } else {
-                        Exit::Code(libc::WEXITSTATUS(status))
+                (Some(Message::Over(over)), _) => {
+                    heard.exit = Some(match over {
+                        Over::Memory => Exit::OutOfMemory,
+                        Over::Processes => Exit::OutOfProcesses,
+                        Over::CpuTime => Exit::OutOfCpuTime,
                     });
+                }
+                (Some(Message::Ended { status, survivors, user, system, max_rss }), _) => {
+                    heard.exit = Some(self.ended(status, Duration::from_micros(user.saturating_add(system))));
                     heard.survivors = survivors;
                     heard.alone = true;
                     heard.usage.user = Duration::from_micros(user);
@@ -289,6 +342,23 @@ impl Supervision<'_> {
         }
     }
 
+    /// How the command ended, that used so much processor time.
+    fn ended(&self, status: i32, used: Duration) -> Exit {
+        let exit = if libc::WIFSIGNALED(status) {
+            Exit::Signal(libc::WTERMSIG(status))
+        } else {
+            Exit::Code(libc::WEXITSTATUS(status))
+        };
+        let limits = &self.job.limits;
+        // As a shell tells of a signal that ended what it waited for.
+        let too_large = [Exit::Signal(libc::SIGXFSZ), Exit::Code(128 + libc::SIGXFSZ)];
+        if limits.file_size.is_some() && too_large.contains(&exit) {
+            return Exit::FileTooLarge;
+        }
+        let all_used = limits.cpu_time.is_some_and(|limit| used >= limit);
+        if all_used && exit != Exit::Code(0) { Exit::OutOfCpuTime } else { exit }
+    }
+
     fn achieved(&self, cpus: u64, hidepid: bool, keyring: bool, nested_refused: bool) -> Achieved {
         Achieved {
             mode: self.mode,
@@ -298,11 +368,13 @@ impl Supervision<'_> {
                 .map(ToString::to_string)
                 .collect(),
             cpus: u32::try_from(cpus).unwrap_or(u32::MAX),
-            memory: if self.job.memory.is_some() && !self.job.lacks.proc {
-                MemoryLimit::Watched
-            } else {
-                MemoryLimit::None
+            memory: match self.job.watched {
+                _ if self.job.limits.memory.is_none() => MemoryLimit::None,
+                _ if self.job.cgroup => MemoryLimit::Cgroup,
+                Some(_) => MemoryLimit::Watched,
+                None => MemoryLimit::None,
             },
+            cgroup: self.job.cgroup,
             hidepid,
             keyring,
             nested_namespaces_refused: nested_refused,

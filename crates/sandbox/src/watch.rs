@@ -25,7 +25,7 @@ use model::trace::Trace;
 use model::violation::{Kind, Violation};
 
 use crate::kernel::{self, Errno};
-use crate::{Cancel, filter};
+use crate::{Cancel, Gateway, filter};
 
 use clock::WallClock;
 pub(crate) use files::Files;
@@ -37,7 +37,7 @@ pub(crate) use times::Owner;
 use times::Times;
 
 /// What a sandbox's system calls and look-ups of names go to.
-pub(crate) struct Watcher {
+pub(crate) struct Watcher<'a> {
     listener: Option<OwnedFd>,
     names: Option<OwnedFd>,
     /// Process 1 of the sandbox, in this process's numbers.
@@ -51,6 +51,8 @@ pub(crate) struct Watcher {
     times: Option<Times>,
     chance: Option<Chance>,
     listings: Listings,
+    /// Knows which names are there.
+    gateway: Option<&'a dyn Gateway>,
     /// Why a condition cannot be kept.
     broken: Option<String>,
 }
@@ -80,7 +82,8 @@ pub(crate) enum Reply {
     Refuse(i32),
 }
 
-impl Watcher {
+impl<'a> Watcher<'a> {
+    #[expect(clippy::too_many_arguments, reason = "each is one end of what a sandbox hands out")]
     pub(crate) fn new(
         listener: Option<OwnedFd>,
         names: Option<OwnedFd>,
@@ -89,6 +92,7 @@ impl Watcher {
         root: Option<OwnedFd>,
         owner: Owner,
         conditions: Conditions,
+        gateway: Option<&'a dyn Gateway>,
     ) -> Self {
         if let Some(listener) = &listener {
             kernel::wake_in_turn(listener.as_raw_fd());
@@ -109,6 +113,7 @@ impl Watcher {
             },
             listings: Listings::new(conditions.directory_order),
             conditions,
+            gateway,
             broken: None,
         }
     }

@@ -40,6 +40,7 @@ mod workers;
 mod blob;
 mod tree;
 
+mod compare;
 mod compose;
 mod copy_out;
 mod export;
@@ -58,6 +59,7 @@ mod stats;
 mod verify;
 
 pub use blob::BlobWriter;
+pub use compare::Difference;
 pub use error::{ImportProblem, StoreError, TreeProblem};
 pub use gc::{Alone, Freed, Roots};
 pub use import::{Met, look, measure};

@@ -136,9 +136,8 @@ fn agree(
         found if found == expected => Ok(()),
         found => Err(contradiction(name, expected.to_string(), found.to_string())),
     };
-    same("toolchain", lock.toolchain.tree)?;
-    for package in &lock.toolchain.packages {
-        same(&format!("toolchain/{}", package.name), package.digest)?;
+    for expected in super::toolchain::dependencies(&lock.toolchain) {
+        same(&expected.name, digest(&expected)?)?;
     }
     for (name, source) in &lock.sources {
         same(&format!("source/{name}"), source.tree)?;

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use model::Digest;
 use model::recipe::Format;
 use model::recipe::Locator;
 use model::sbom::public_url;
 use model::statement::{
     BuildDefinition, Provenance, ResourceDescriptor, RunDetails, RunMetadata, SLSA_PROVENANCE, Statement,
 };
-use model::{Digest, Purl};
 use serde_json::{Value, json};
 
 use super::{BUILD_TYPE, BuildRecord, SubjectRecord, TextFile, Worktree};
@@ -121,15 +121,7 @@ fn dependencies(record: &BuildRecord) -> Vec<ResourceDescriptor> {
             list.push(entry);
         }
     }
-    let toolchain = &record.locked.toolchain;
-    list.push(descriptor("toolchain", toolchain.tree, TREE).with("kind", "toolchain"));
-    for package in &toolchain.packages {
-        let mut entry =
-            descriptor(&format!("toolchain/{}", package.name), package.digest, "").with("kind", "package");
-        entry.uri = Purl::debian(&package.name, &package.version, &package.arch, &toolchain.suite)
-            .map_or_else(|_| package.path.clone(), |purl| purl.to_string());
-        list.push(entry);
-    }
+    list.extend(super::toolchain::dependencies(&record.locked.toolchain));
     for step in &record.steps {
         list.push(descriptor(&format!("action/{}", step.name), step.action, ACTION).with("kind", "action"));
     }
@@ -179,7 +171,7 @@ fn text(kind: &str, file: &TextFile) -> ResourceDescriptor {
     entry
 }
 
-fn descriptor(name: &str, digest: Digest, media_type: &str) -> ResourceDescriptor {
+pub(super) fn descriptor(name: &str, digest: Digest, media_type: &str) -> ResourceDescriptor {
     ResourceDescriptor {
         name: name.to_owned(),
         digest: BTreeMap::from([("sha256".to_owned(), digest.hex())]),
@@ -189,7 +181,7 @@ fn descriptor(name: &str, digest: Digest, media_type: &str) -> ResourceDescripto
     }
 }
 
-trait With {
+pub(super) trait With {
     fn with(self, key: &str, value: &str) -> Self;
 }
 

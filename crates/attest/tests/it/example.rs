@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use attest::provenance::{
     BuildRecord, Builder, Byproduct, Host, Requested, StepRecord, SubjectRecord, TextFile, Worktree,
 };
-use model::lock::{Lock, LockedFile, LockedPackage, LockedSource, LockedToolchain};
+use model::lock::{Lock, LockedBase, LockedDebian, LockedFile, LockedPackage, LockedSource, LockedToolchain};
 use model::recipe::Format;
 use model::recipe::Locator;
 use model::sbom::{Component, Inventory, InventoryArtifact};
@@ -31,20 +31,23 @@ fn package(name: &str, arch: &str, licence: Option<&str>, depends: &[&str]) -> L
 
 pub(crate) fn lock() -> Lock {
     let toolchain = LockedToolchain {
-        kind: "debian".into(),
-        suite: "bookworm".into(),
-        components: vec!["main".into()],
         arch: "amd64".into(),
-        snapshot: None,
-        requested: vec!["g++".into(), "make".into()],
-        signed_by: vec!["0123456789ABCDEF0123456789ABCDEF01234567".into()],
         assembler: 1,
         tree: Digest::of(b"toolchain"),
-        packages: vec![
-            package("g++", "amd64", Some("GPL-3.0-or-later WITH GCC-exception-3.1"), &["libc6", "make"]),
-            package("libc6", "amd64", Some("LGPL-2.1-or-later AND LicenseRef-libc"), &[]),
-            package("make", "all", Some("GPL something"), &["libc6", "not-in-the-closure"]),
-        ],
+        base_tree: Digest::of(b"toolchain"),
+        archives: Vec::new(),
+        base: LockedBase::Debian(LockedDebian {
+            suite: "bookworm".into(),
+            components: vec!["main".into()],
+            snapshot: None,
+            requested: vec!["g++".into(), "make".into()],
+            signed_by: vec!["0123456789ABCDEF0123456789ABCDEF01234567".into()],
+            packages: vec![
+                package("g++", "amd64", Some("GPL-3.0-or-later WITH GCC-exception-3.1"), &["libc6", "make"]),
+                package("libc6", "amd64", Some("LGPL-2.1-or-later AND LicenseRef-libc"), &[]),
+                package("make", "all", Some("GPL something"), &["libc6", "not-in-the-closure"]),
+            ],
+        }),
     };
     let source = |origin, files| LockedSource {
         origin,
@@ -88,6 +91,7 @@ pub(crate) fn lock() -> Lock {
                 ),
             ),
         ]),
+        steps: BTreeMap::new(),
     }
 }
 

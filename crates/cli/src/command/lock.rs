@@ -1,5 +1,7 @@
 //! `selfsame lock`: resolve every input and write the lock.
 
+mod record;
+
 use std::path::{Path, PathBuf};
 
 use model::lock::Lock;
@@ -33,7 +35,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let before = std::fs::read_to_string(&path).ok();
     let previous = before.as_ref().and_then(|text| Lock::parse("selfsame.lock", text).ok());
     let lock = || session.inputs(&project.dir, |cx| inputs::lock(cx, &project.recipe, previous.as_ref()));
-    let lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
+    let mut lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
+    record::record(session, &project, &mut lock, previous.as_ref(), false)?;
     let text = lock.to_text();
     let changed = before.as_deref() != Some(text.as_str());
     if changed && args.check {
@@ -44,19 +47,31 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     if changed {
         replace(&path, &text)?;
     }
-    let size: u64 = lock.toolchain.packages.iter().map(|p| p.digest.size).sum();
-    let packages = lock.toolchain.packages.len();
+    let size: u64 = lock.toolchain.packages().iter().map(|p| p.digest.size).sum();
+    let packages = lock.toolchain.packages().len() + lock.toolchain.installed().len();
+    let signed_by = lock.toolchain.debian().map_or(&[][..], |d| &d.signed_by);
     let data = json!({
         "lock": path, "changed": changed, "toolchain": lock.toolchain.tree,
-        "packages": packages, "bytes": size, "signed_by": lock.toolchain.signed_by,
+        "requests": lock.steps.iter().map(|(n, s)| (n.clone(), s.requests.0.len())).collect::<std::collections::BTreeMap<_, _>>(),
+        "packages": packages, "bytes": size, "signed_by": signed_by, "archives": lock.toolchain.archives.len(),
     });
     let mut table = Table::default();
     table
         .row("lock", format!("{}{}", path.display(), if changed { "" } else { " (unchanged)" }))
         .row("toolchain", lock.toolchain.tree)
-        .row("packages", format!("{packages}, {}", bytes(size)));
+        .row(
+            "packages",
+            if size > 0 { format!("{packages}, {}", bytes(size)) } else { packages.to_string() },
+        );
+    for archive in &lock.toolchain.archives {
+        table.row(format!("archive {}", archive.name), archive.tree);
+    }
     for (name, source) in &lock.sources {
         table.row(format!("source {name}"), source.tree);
+    }
+    for (name, step) in &lock.steps {
+        let size = step.requests.0.values().map(|a| a.body.size).sum();
+        table.row(format!("step {name}"), format!("{} requests, {}", step.requests.0.len(), bytes(size)));
     }
     Ok(Answer::ok(data, table.text()))
 }

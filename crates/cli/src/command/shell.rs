@@ -44,7 +44,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         Ended::Code(code) => Exit::Program(u8::try_from(code).unwrap_or(1)),
         Ended::Signal(signal) => Exit::Signal(u8::try_from(signal).unwrap_or(1)),
         Ended::Cancelled => Exit::stopped(),
-        Ended::TimedOut | Ended::OutOfMemory => Exit::Failed,
+        _ => Exit::Failed, // a limit was reached
     };
     Ok(Answer { exit, data: json!({ "step": args.step }), text: String::new() })
 }

@@ -174,7 +174,7 @@ fn a_file_of_the_toolchain_and_the_package_it_is_from() {
         fs::remove_dir_all(&boot).unwrap();
     }
     forget_actions(&home);
-    let dash = lock.toolchain.packages.iter().find(|p| p.name == "dash").unwrap();
+    let dash = lock.toolchain.packages().iter().find(|p| p.name == "dash").unwrap();
     flip(&home.blob(&dash.digest.to_string()));
     fs::remove_file(home.blob(&lock.toolchain.tree.to_string())).unwrap();
     let _ = fs::remove_dir_all(home.store().join("memos/toolchain"));

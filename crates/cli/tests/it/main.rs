@@ -16,6 +16,7 @@ mod doctor;
 mod end;
 mod formats;
 mod languages;
+mod limits;
 mod mistakes;
 mod sealed;
 mod secrets;

@@ -95,7 +95,7 @@ pub(crate) fn locked(name: &str, work: impl FnOnce(&Path, &Path)) -> PathBuf {
 pub(crate) fn mirror_of(home: &Path, lock: &Path, to: &Path) {
     let text = fs::read_to_string(lock).expect("a lock");
     let lock = Lock::parse("selfsame.lock", &text).expect("a lock of ours");
-    let packages = lock.toolchain.packages.iter().map(|p| (&p.path, &p.digest));
+    let packages = lock.toolchain.packages().iter().map(|p| (&p.path, &p.digest));
     let sources = lock.sources.values().flat_map(|s| s.files.iter().map(|f| (&f.path, &f.digest)));
     for (path, digest) in packages.chain(sources) {
         let hex = digest.hex();

@@ -71,8 +71,16 @@ pub(crate) fn read(
 ) -> Result<(), ArchiveError> {
     let damaged = |cause| ArchiveError::Damaged { doing: "reading its members", cause };
     // Headers and padding count too, so that an archive of headers alone ends as well.
-    let limited = decoder(reader).map_err(damaged)?.take(super::LIMIT + (super::LIMIT >> 2));
-    let mut archive = tar::Archive::new(std::io::BufReader::with_capacity(1 << 16, limited));
+    read_plain(&mut decoder(reader).map_err(damaged)?.take(super::LIMIT + (super::LIMIT >> 2)), &mut each)
+}
+
+/// As [`read`], of an archive that is not compressed, or not any more. Of what lies behind its end, some may be left.
+pub(crate) fn read_plain(
+    reader: &mut dyn Read,
+    mut each: impl FnMut(Member, &mut dyn Read) -> Result<(), ArchiveError>,
+) -> Result<(), ArchiveError> {
+    let damaged = |cause| ArchiveError::Damaged { doing: "reading its members", cause };
+    let mut archive = tar::Archive::new(std::io::BufReader::with_capacity(1 << 16, reader));
     for entry in archive.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         let header = entry.header();

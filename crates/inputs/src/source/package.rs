@@ -1,12 +1,12 @@
 //! A registry's source package, by purl: located by its registry, checked against the registry's own hash, unpacked.
 
 use model::lock::{LockedFile, LockedSource};
+use model::recipe::Debian;
 use model::recipe::Locator;
-use model::recipe::Toolchain;
 use model::tree::{Node, Tree};
 use model::{Digest, Purl, RelPath, Timestamp};
 
-use super::registry::{self, Check, Located, Remote};
+use super::registry::{self, Check, Located, Remote, golang};
 use super::{FILE_LIMIT, download};
 use crate::http::Client;
 use crate::toolchain::debian;
@@ -17,7 +17,7 @@ pub(super) fn lock(
     client: &Client<'_>,
     name: &str,
     purl: &Purl,
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<LockedSource, InputError> {
     let located = registry::locate(cx, client, purl, toolchain, suite)?;
@@ -42,7 +42,7 @@ pub(super) fn fetch(
     name: &str,
     purl: &Purl,
     files: &[LockedFile],
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Digest, InputError> {
     if files.iter().any(|f| !cx.store.contains(&f.digest)) {
@@ -71,6 +71,9 @@ fn bring(
     let (expected, actual) = match &remote.check {
         Check::Sha256(sha256) => (sha256.hex(), found.sha256.hex()),
         Check::Sha512(hex) => (hex.clone(), registry::sha512(cx, &found)?),
+        Check::Module(Some(h1)) => (h1.clone(), golang::h1(cx.store, &found)?),
+        // No database says what it must be: it is what came first, and the lock keeps it so.
+        Check::Module(None) => (String::new(), String::new()),
     };
     let mismatch = |expected: String, found: String| InputError::Mismatch {
         what: remote.url.clone(),
@@ -86,6 +89,78 @@ fn bring(
         Some(locked) if *locked != found => Err(mismatch(locked.to_string(), found.to_string())),
         _ => Ok(found),
     }
+}
+
+/// A tool that a registry carries as a package: brought, checked and unpacked as tools are.
+pub(crate) fn lock_tool(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    name: &str,
+    purl: &Purl,
+    arch: &str,
+    strip: Option<u32>,
+) -> Result<LockedSource, InputError> {
+    let located = registry::locate_tool(cx, client, purl, arch)?;
+    let mut files = Vec::new();
+    for remote in &located.files {
+        let digest = bring(cx, client, name, remote, None)?;
+        let registry_hash = match &remote.check {
+            Check::Module(_) => Some(format!("h1:{}", golang::h1(cx.store, &digest)?)),
+            check => check.other(),
+        };
+        files.push(LockedFile { path: remote.path.clone(), digest, registry_hash });
+    }
+    let (tree, epoch) = unpack_tool(cx, purl, &files, strip)?;
+    let licence = match located.licence {
+        Some(licence) => Some(licence),
+        None => declared(cx, purl, &tree)?,
+    };
+    Ok(LockedSource { origin: Locator::Package { purl: purl.clone() }, licence, epoch, tree, files })
+}
+
+/// Brings a locked tool's files, from wherever the registry has them now, and gives the tree that they make.
+pub(crate) fn fetch_tool(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    name: &str,
+    purl: &Purl,
+    arch: &str,
+    files: &[LockedFile],
+    strip: Option<u32>,
+) -> Result<Digest, InputError> {
+    if files.iter().any(|f| !cx.store.contains(&f.digest)) {
+        let remotes = registry::locate_tool(cx, client, purl, arch)?.files;
+        for file in files.iter().filter(|f| !cx.store.contains(&f.digest)) {
+            let remote = remotes.iter().find(|r| r.path == file.path).ok_or_else(|| {
+                registry::RegistryError::Gone { purl: purl.to_string(), path: file.path.clone() }
+            })?;
+            bring(cx, client, name, remote, Some(&file.digest))?;
+        }
+    }
+    Ok(unpack_tool(cx, purl, files, strip)?.0)
+}
+
+fn unpack_tool(
+    cx: &Context<'_>,
+    purl: &Purl,
+    files: &[LockedFile],
+    strip: Option<u32>,
+) -> Result<(Digest, Timestamp), InputError> {
+    let [file] = files else {
+        return Err(registry::RegistryError::Gone { purl: purl.to_string(), path: "its file".into() }.into());
+    };
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let own = match purl.kind() {
+        // A module's archive has its path and version before every member.
+        "golang" => u32::try_from(golang::module(purl).split('/').count()).unwrap_or(1),
+        "pypi" if name.ends_with(".whl") => 0,
+        _ => 1,
+    };
+    let unpacked = archive::unpack(cx.store, cx.store.open_blob(&file.digest)?, name, strip.unwrap_or(own))?;
+    if purl.kind() != "golang" {
+        return Ok((unpacked.tree, unpacked.newest));
+    }
+    Ok((golang::executable(cx.store, &unpacked.tree)?, unpacked.newest))
 }
 
 fn unpack(cx: &Context<'_>, purl: &Purl, files: &[LockedFile]) -> Result<(Digest, Timestamp), InputError> {

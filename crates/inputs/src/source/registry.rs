@@ -1,14 +1,15 @@
 //! Registries of source packages: one file each. Where each is comes from [`crate::Host`].
 
-mod cargo;
+pub(crate) mod cargo;
 mod debian;
+pub(crate) mod golang;
 mod npm;
-mod pypi;
+pub(crate) mod pypi;
 
 use std::io::Read;
 
 use model::lock::LockedFile;
-use model::recipe::Toolchain;
+use model::recipe::Debian;
 use model::{Digest, Purl, Sha256};
 use sha2::Digest as _;
 
@@ -22,7 +23,7 @@ const DOCUMENT_LIMIT: u64 = 128 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// Not a type that selfsame can fetch.
-    #[error("`{purl}`: expected a purl of type cargo, deb, npm or pypi")]
+    #[error("`{purl}`: expected a purl of type cargo, deb, npm or pypi; of a tool, golang, npm or pypi")]
     Kind {
         /// The purl.
         purl: String,
@@ -61,6 +62,8 @@ pub(crate) enum Check {
     Sha256(Sha256),
     /// Lower-case hexadecimal.
     Sha512(String),
+    /// The `h1` hash of a Go module, as the checksum database has it, without `h1:`; `None` if no database says it.
+    Module(Option<String>),
 }
 
 impl Check {
@@ -68,6 +71,7 @@ impl Check {
         match self {
             Self::Sha256(_) => "sha256",
             Self::Sha512(_) => "sha512",
+            Self::Module(_) => "h1",
         }
     }
 
@@ -76,6 +80,7 @@ impl Check {
         match self {
             Self::Sha256(_) => None,
             Self::Sha512(hex) => Some(format!("sha512:{hex}")),
+            Self::Module(h1) => h1.as_ref().map(|h1| format!("h1:{h1}")),
         }
     }
 }
@@ -102,7 +107,7 @@ pub(crate) fn locate(
     cx: &Context<'_>,
     client: &Client<'_>,
     purl: &Purl,
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Located, InputError> {
     match purl.kind() {
@@ -114,13 +119,28 @@ pub(crate) fn locate(
     }
 }
 
+/// Asks the registry for the one file of a tool that it carries as a package, built for an architecture.
+pub(crate) fn locate_tool(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    purl: &Purl,
+    arch: &str,
+) -> Result<Located, InputError> {
+    match purl.kind() {
+        "golang" => golang::locate(cx, client, purl),
+        "npm" => npm::locate(cx, client, purl),
+        "pypi" => pypi::wheel(cx, client, purl, arch),
+        _ => Err(RegistryError::Kind { purl: purl.to_string() }.into()),
+    }
+}
+
 /// Where a locked package's files are now.
 pub(crate) fn relocate(
     cx: &Context<'_>,
     client: &Client<'_>,
     purl: &Purl,
     files: &[LockedFile],
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Located, InputError> {
     match purl.kind() {

@@ -12,7 +12,7 @@ use crate::{Context, InputError, archive};
 const SPACE: &str = "url";
 
 /// Brings the file, unless the store holds it: as `locked` says, or as it came before.
-pub(super) fn lock(
+pub(crate) fn lock(
     cx: &Context<'_>,
     client: &Client<'_>,
     name: &str,

@@ -31,6 +31,7 @@ use crate::git::{ask, listed};
 use crate::{Context, GitError, InputError};
 use cache::{Cache, Known, Stat};
 use object::Object;
+pub use status::remote;
 
 /// A work tree as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +84,7 @@ fn look(cx: &Context<'_>, path: &RelPath, whole: bool) -> Result<WorkTree, Input
     let env = &cx.host.env;
     std::thread::scope(|scope| {
         let status = scope.spawn(|| status::read(env, &folder));
-        let remote = scope.spawn(|| status::remote(env, &folder));
+        let remote = scope.spawn(|| remote(env, &folder));
         let scanned = scan(cx, &folder, whole).and_then(|s| Ok((changed(env, &folder, &s)?, s)));
         let remote = remote.join().expect("the thread does not panic");
         let status = status.join().expect("the thread does not panic")?;

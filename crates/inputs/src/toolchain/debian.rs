@@ -10,23 +10,23 @@ mod archive_of;
 mod assemble;
 mod copyright;
 mod fixups;
+mod locked;
 mod packages;
 mod release;
 mod resolve;
 mod unpack;
 mod version;
 
-pub(crate) use archive_of::{Archive, bases};
-pub(crate) use assemble::{Deb, assemble, made};
+pub(crate) use archive_of::Archive;
+use archive_of::bases;
+use assemble::{Deb, assemble, made};
 pub(crate) use copyright::licence;
-pub(crate) use packages::Index;
+pub(crate) use locked::{fetch, lock, made_of};
+use packages::Index;
 pub(crate) use release::Release;
-pub(crate) use resolve::resolve;
+use resolve::resolve;
+pub(crate) use unpack::{MERGED, dropped, merged};
 pub use version::Version;
-
-/// Version of the rules by which packages become a tree: unpacking, alternatives and the table of fix-ups. A change of
-/// any that can change a tree raises it.
-pub const ASSEMBLER: u32 = 1;
 
 /// Why a toolchain could not be resolved, verified or assembled.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use model::Digest;
-use model::recipe::Toolchain;
+use model::lock::{Lock, LockedBase, LockedPackage};
+use model::recipe::{Base, Debian, Toolchain};
 use pgp::composed::{
     CleartextSignedMessage, KeyType, SecretKeyParamsBuilder, SignedPublicKey, SignedSecretKey,
 };
@@ -108,15 +109,31 @@ impl Archive {
 
 /// A toolchain of an archive, its keyring beside the recipe.
 pub(crate) fn toolchain(mirror: &str, packages: &[&str]) -> Toolchain {
-    Toolchain {
+    let base = Base::Debian(Debian {
         packages: packages.iter().map(|p| (*p).to_owned()).collect(),
         suite: SUITE.into(),
         components: vec!["main".into()],
-        arch: "amd64".into(),
         mirror: Some(mirror.to_owned()),
         snapshot_mirror: None,
         snapshot: None,
         keyring: Some("keyring.gpg".parse().unwrap()),
+    });
+    Toolchain { arch: "amd64".into(), base, archives: Vec::new() }
+}
+
+/// The Debian part of a toolchain.
+pub(crate) fn debian(toolchain: &mut Toolchain) -> &mut Debian {
+    match &mut toolchain.base {
+        Base::Debian(debian) => debian,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The Debian packages of a lock.
+pub(crate) fn packages(lock: &mut Lock) -> &mut Vec<LockedPackage> {
+    match &mut lock.toolchain.base {
+        LockedBase::Debian(debian) => &mut debian.packages,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -128,6 +145,11 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// A tar archive, gzipped.
 pub(crate) fn tar(members: &[Member<'_>]) -> Vec<u8> {
+    gzip(&tar_plain(members))
+}
+
+/// A tar archive.
+pub(crate) fn tar_plain(members: &[Member<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
     for member in members {
         let mut header = tar::Header::new_gnu();
@@ -148,7 +170,7 @@ pub(crate) fn tar(members: &[Member<'_>]) -> Vec<u8> {
         header.set_cksum();
         builder.append(&header, content.as_bytes()).unwrap();
     }
-    gzip(&builder.into_inner().unwrap())
+    builder.into_inner().unwrap()
 }
 
 fn deb(control: &[u8], data: &[u8]) -> Vec<u8> {
@@ -225,6 +247,6 @@ pub(crate) fn tiny(folder: &Path) -> Archive {
 }
 
 /// Names and versions, for comparing.
-pub(crate) fn closure(lock: &model::lock::Lock) -> BTreeMap<&str, &str> {
-    lock.toolchain.packages.iter().map(|p| (p.name.as_str(), p.version.as_str())).collect()
+pub(crate) fn closure(lock: &Lock) -> BTreeMap<&str, &str> {
+    lock.toolchain.packages().iter().map(|p| (p.name.as_str(), p.version.as_str())).collect()
 }

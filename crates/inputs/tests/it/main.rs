@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in what it calls as well")]
 
+mod archives;
+mod audit;
 mod debian_archive;
+mod host;
 mod ecosystem;
 mod hostile;
+mod images;
 mod real;
 mod server;
 mod sources;

@@ -1,7 +1,7 @@
 //! Against the registries that this host is configured for.
 
 use inputs::Host;
-use model::recipe::{Locator, Source, Toolchain};
+use model::recipe::{Base, Debian, Locator, Source, Toolchain};
 
 use crate::world::{World, chain, recipe};
 
@@ -10,16 +10,16 @@ fn world() -> World {
 }
 
 fn toolchain(packages: &[&str]) -> Toolchain {
-    Toolchain {
+    let base = Base::Debian(Debian {
         packages: packages.iter().map(|p| (*p).to_owned()).collect(),
         suite: "bookworm".into(),
         components: vec!["main".into()],
-        arch: "amd64".into(),
         mirror: None,
         snapshot_mirror: None,
         snapshot: None,
         keyring: None,
-    }
+    });
+    Toolchain { arch: "amd64".into(), base, archives: Vec::new() }
 }
 
 #[test]
@@ -37,14 +37,14 @@ fn a_c_toolchain_and_a_source_of_every_registry() {
     );
     let start = std::time::Instant::now();
     let lock = world.with(|cx| inputs::lock(cx, &recipe, None)).unwrap_or_else(|e| panic!("{}", chain(&e)));
-    println!("lock: {:?}, {} packages", start.elapsed(), lock.toolchain.packages.len());
+    println!("lock: {:?}, {} packages", start.elapsed(), lock.toolchain.packages().len());
     for event in world.events.lock().unwrap().iter() {
         if let model::Event::Finished { stage, name, millis, detail, .. } = event {
             println!("{stage} {name}: {millis} ms ({detail})");
         }
     }
     assert!(lock.stale(&recipe).is_empty());
-    assert!(!lock.toolchain.signed_by.is_empty());
+    assert!(!lock.toolchain.debian().unwrap().signed_by.is_empty());
     let tree = &lock.toolchain.tree;
     let paths = world.paths(tree);
     println!("{} entries, {}", paths.len(), tree);
@@ -71,7 +71,7 @@ fn a_c_toolchain_and_a_source_of_every_registry() {
     }
     assert!(!paths.iter().any(|p| p.starts_with("usr/share/man/")));
     let licence =
-        |n: &str| lock.toolchain.packages.iter().find(|p| p.name == n).and_then(|p| p.licence.clone());
+        |n: &str| lock.toolchain.packages().iter().find(|p| p.name == n).and_then(|p| p.licence.clone());
     assert_eq!(licence("zlib1g"), Some("Zlib".to_owned()));
 
     let source = |name: &str| &lock.sources[name];
@@ -95,7 +95,7 @@ fn a_c_toolchain_and_a_source_of_every_registry() {
 
     // An empty store, from the lock alone.
     let empty = self::world();
-    assert!(inputs::need(&lock, &empty.store).len() > lock.toolchain.packages.len());
+    assert!(inputs::need(&lock, &empty.store).len() > lock.toolchain.packages().len());
     let start = std::time::Instant::now();
     empty.with(|cx| inputs::fetch(cx, &lock, None)).unwrap_or_else(|e| panic!("{}", chain(&e)));
     println!("fetch into an empty store: {:?}", start.elapsed());

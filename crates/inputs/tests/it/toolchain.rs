@@ -5,7 +5,9 @@ use model::Event;
 use model::lock::Lock;
 use tempfile::TempDir;
 
-use crate::debian_archive::{Archive, SUITE, closure, fingerprint, new_key, tiny, toolchain, write_key};
+use crate::debian_archive::{
+    Archive, SUITE, closure, debian, fingerprint, new_key, packages, tiny, toolchain, write_key,
+};
 use crate::server::{Mishap, Server};
 use crate::world::{World, chain, recipe};
 
@@ -54,8 +56,8 @@ fn a_toolchain_is_resolved_verified_and_assembled() {
     let lock = site.lock(&["cc"]).unwrap_or_else(|e| panic!("{}", chain(&e)));
     let expected = [("base", "1"), ("cc", "2:1.0-1"), ("dash", "1"), ("libc", "2.36"), ("mawk", "1")];
     assert_eq!(closure(&lock).into_iter().collect::<Vec<_>>(), expected);
-    assert_eq!(lock.toolchain.signed_by, [fingerprint(&site.archive.key)]);
-    let cc = &lock.toolchain.packages[1];
+    assert_eq!(lock.toolchain.debian().unwrap().signed_by, [fingerprint(&site.archive.key)]);
+    let cc = &lock.toolchain.packages()[1];
     assert_eq!((cc.source.as_str(), cc.source_version.as_str()), ("gcc-src", "1.0-1"));
     assert_eq!(
         (cc.licence.as_deref(), cc.depends.as_slice()),
@@ -104,7 +106,7 @@ fn what_is_there_is_not_brought_again_and_what_is_not_comes_from_the_lock() {
     assert_eq!(site.server.log(), Vec::<String>::new());
 
     let empty = World::new();
-    assert_eq!(inputs::need(&lock, &empty.store).len(), lock.toolchain.packages.len());
+    assert_eq!(inputs::need(&lock, &empty.store).len(), lock.toolchain.packages().len());
     let recipe = recipe(toolchain(&site.server.base, &["cc", "gawk"]), []);
     empty.with(|cx| inputs::fetch(cx, &lock, Some(&recipe))).unwrap_or_else(|e| panic!("{}", chain(&e)));
     assert!(inputs::need(&lock, &empty.store).is_empty());
@@ -144,8 +146,8 @@ fn another_tree_of_the_store_is_not_taken_for_the_locked_packages() {
 
     // A name that tries to look like the line of another package.
     let mut forged = gawk.clone();
-    let first = forged.toolchain.packages.remove(0);
-    let second = &mut forged.toolchain.packages[0];
+    let first = packages(&mut forged).remove(0);
+    let second = &mut packages(&mut forged)[0];
     second.name = format!("{} {}\n{}", first.name, first.digest, second.name);
     assert!(!inputs::confirmed(&world.store, &forged));
 
@@ -179,7 +181,7 @@ fn a_signature_that_does_not_hold_stops_everything() {
     // What stands around the signed text is not signed.
     std::fs::write(site.archive.release(), format!("Suite: other\n{signed}")).unwrap();
     assert!(
-        site.lock(&["cc"]).is_ok_and(|l| !l.toolchain.signed_by.is_empty())
+        site.lock(&["cc"]).is_ok_and(|l| !l.toolchain.debian().unwrap().signed_by.is_empty())
             || site.refused(&["cc"]).contains("no signed text")
     );
 
@@ -305,7 +307,7 @@ fn what_cannot_be_resolved_says_why() {
     assert!(site.refused(&["awk"]).contains("virtual package; name one of gawk, mawk"));
     let nowhere = World::new();
     let mut asked = toolchain("", &["cc"]);
-    asked.mirror = None;
+    debian(&mut asked).mirror = None;
     let error = nowhere.with(|cx| inputs::lock(cx, &recipe(asked, []), None)).unwrap_err().to_string();
     assert!(error.contains("set `mirror`"), "{error}");
 }
@@ -319,12 +321,12 @@ fn a_snapshot_is_read_from_its_own_mirror_whatever_its_age() {
     let whole = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(&site.archive.folder, whole.path().join(time)).unwrap();
     let mut asked = toolchain("http://127.0.0.1:1", &["cc"]);
-    asked.snapshot = Some(time.into());
-    asked.snapshot_mirror = Some(format!("file://{}/{{snapshot}}", whole.path().display()));
+    debian(&mut asked).snapshot = Some(time.into());
+    debian(&mut asked).snapshot_mirror = Some(format!("file://{}/{{snapshot}}", whole.path().display()));
     let lock = site.world.with(|cx| inputs::lock(cx, &recipe(asked.clone(), []), None));
     let lock = lock.unwrap_or_else(|e| panic!("{}", chain(&e)));
-    assert_eq!(lock.toolchain.snapshot.as_deref(), Some(time));
-    asked.snapshot_mirror = None;
+    assert_eq!(lock.toolchain.debian().unwrap().snapshot.as_deref(), Some(time));
+    debian(&mut asked).snapshot_mirror = None;
     let error = site.world.with(|cx| inputs::lock(cx, &recipe(asked, []), None)).unwrap_err();
     assert!(error.to_string().contains("snapshot-mirror"), "{error}");
 }
@@ -339,8 +341,8 @@ fn a_mirror_that_does_not_answer_is_passed_over() {
     host.apt = ["http://127.0.0.1:9", site.server.base.as_str()]
         .map(|uri| inputs::AptSource {
             uri: uri.to_owned(),
-            suite: lock.toolchain.suite.clone(),
-            components: lock.toolchain.components.clone(),
+            suite: lock.toolchain.debian().unwrap().suite.clone(),
+            components: lock.toolchain.debian().unwrap().components.clone(),
             signed_by: None,
         })
         .to_vec();

@@ -1,15 +1,18 @@
 //! From shapes to a recipe that holds together; everything wrong is collected.
 
+mod toolchain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::checker::{Checker, MAX_WORD};
-use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, RawToolchain, nearest};
+use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
+use super::uses;
 use super::{
-    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, Toolchain, conditions, policies,
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, conditions, limits, policies,
 };
 use crate::violation::Policies;
-use crate::{Diagnostic, RelPath};
+use crate::{Diagnostic, RelPath, Sha256};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -43,7 +46,7 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
             Some("add `[sources.main]` with `worktree = \".\"`".into()),
         );
     }
-    let toolchain = c.toolchain(raw.toolchain.get_ref());
+    let toolchain = c.toolchain(&raw.toolchain);
     let conditions = conditions::lower(&mut c, &raw.conditions, toolchain.as_ref());
     let names = Names {
         sources: raw.sources.keys().map(|k| k.get_ref().as_str()).collect(),
@@ -142,28 +145,9 @@ impl Checker {
             return Some(Source::Fetched(Locator::Git { url: url.get_ref().clone(), commit: id.clone() }));
         }
         if let Some(url) = &s.url {
-            let allowed = ["https://", "http://", "file://"];
-            if !allowed.iter().any(|p| url.get_ref().starts_with(p)) {
-                self.wrong(url, "not a URL that can be fetched", "expected https, http or file", None);
-                return None;
-            }
-            let Some(sha256) = &s.sha256 else {
-                let help = "add `sha256 = \"…\"`, as `sha256sum` prints it for the downloaded file";
-                self.wrong(url, "missing digest", "a URL names a place, not bytes", Some(help.into()));
-                return None;
-            };
-            let strip = match &s.strip {
-                None => 1,
-                Some(n) => match u32::try_from(*n.get_ref()) {
-                    Ok(n) if n <= 16 => n,
-                    _ => {
-                        self.wrong(n, "not a number of path components", "expected 0 to 16", None);
-                        return None;
-                    }
-                },
-            };
-            let sha256 = self.parsed(sha256, "not a SHA-256")?;
-            return Some(Source::Fetched(Locator::Url { url: url.get_ref().clone(), sha256, strip }));
+            let strip = self.strip(s.strip.as_ref())?.unwrap_or(1);
+            let (url, sha256) = self.url(url, s.sha256.as_ref())?;
+            return Some(Source::Fetched(Locator::Url { url, sha256, strip }));
         }
         let at = s.purl.as_ref().expect("one of the four is given");
         let purl: crate::Purl = self.parsed(at, "not a package URL")?;
@@ -177,71 +161,56 @@ impl Checker {
         Some(Source::Fetched(Locator::Package { purl }))
     }
 
-    fn toolchain(&mut self, t: &RawToolchain) -> Option<Toolchain> {
-        if t.kind.get_ref() != "debian" {
-            let label = format!("found `{}`", t.kind.get_ref());
-            self.wrong(&t.kind, "unknown kind of toolchain", label, Some("write `kind = \"debian\"`".into()));
+    /// A URL with the hash that goes with it.
+    fn url(&mut self, url: &At<String>, sha256: Option<&At<String>>) -> Option<(String, Sha256)> {
+        let allowed = ["https://", "http://", "file://"];
+        if !allowed.iter().any(|p| url.get_ref().starts_with(p)) {
+            self.wrong(url, "not a URL that can be fetched", "expected https, http or file", None);
+            return None;
         }
-        let mut packages = BTreeSet::new();
-        for package in t.packages.get_ref() {
-            let text = package.get_ref();
-            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+.-".contains(&b);
-            let version_fits = |b: u8| b.is_ascii_alphanumeric() || b"+.-:~".contains(&b);
-            let (name, version) = text.split_once('=').unwrap_or((text, "0"));
-            let plain = name.len() >= 2 && name.bytes().all(fits);
-            if !plain || version.is_empty() || !version.bytes().all(version_fits) {
-                let label =
-                    "expected NAME or NAME=VERSION; a name has lower-case letters, digits and `+ . -`";
-                self.wrong(package, "not a Debian package name", label, None);
-            } else if !packages.insert(text.clone()) {
-                self.wrong(package, "this package stands twice", "", Some("remove one".into()));
-            }
+        let Some(sha256) = sha256 else {
+            let help = "add `sha256 = \"…\"`, as `sha256sum` prints it for the downloaded file";
+            self.wrong(url, "missing digest", "a URL names a place, not bytes", Some(help.into()));
+            return None;
+        };
+        Some((url.get_ref().clone(), self.parsed(sha256, "not a SHA-256")?))
+    }
+
+    /// A number of leading components; the outer `None` is a mistake.
+    fn strip(&mut self, at: Option<&At<i64>>) -> Option<Option<u32>> {
+        let Some(n) = at else { return Some(None) };
+        let fits = u32::try_from(*n.get_ref()).ok().filter(|n| *n <= 16);
+        if fits.is_none() {
+            self.wrong(n, "not a number of path components", "expected 0 to 16", None);
         }
-        if packages.is_empty() {
-            let help = "for C, write `packages = [\"gcc\", \"libc6-dev\", \"make\"]`";
-            self.wrong(&t.packages, "a toolchain without packages", "", Some(help.into()));
-        }
-        let suite = self.word(&t.suite, "suite");
-        let mut components = BTreeSet::new();
-        for component in t.components.iter().flatten() {
-            components.extend(self.word(component, "component"));
-        }
-        if components.is_empty() {
-            components.insert("main".to_owned());
-        }
-        let arch = t.arch.as_ref().map_or(Some("amd64".into()), |a| self.word(a, "architecture"));
-        if let Some(snapshot) = &t.snapshot {
-            let text = snapshot.get_ref();
-            let form = text.len() == 16
-                && text.bytes().enumerate().all(|(i, b)| match i {
-                    8 => b == b'T',
-                    15 => b == b'Z',
-                    _ => b.is_ascii_digit(),
-                });
-            if !form {
-                self.wrong(snapshot, "not a snapshot time", "expected YYYYMMDDTHHMMSSZ", None);
-            }
-            if t.snapshot_mirror.is_none() {
-                let help = "add `snapshot-mirror = \"https://…/{snapshot}/\"`";
+        fits.map(Some)
+    }
+
+    /// Variables for steps.
+    fn env(&mut self, table: &BTreeMap<At<String>, At<String>>) -> BTreeMap<String, String> {
+        let mut env = BTreeMap::new();
+        for (key, value) in table {
+            let text = key.get_ref();
+            let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if text.is_empty()
+                || !plain
+                || text.as_bytes()[0].is_ascii_digit()
+                || value.get_ref().contains('\0')
+            {
                 self.wrong(
-                    snapshot,
-                    "a snapshot of what?",
-                    "no archive of snapshots is named",
-                    Some(help.into()),
+                    key,
+                    "not an environment variable",
+                    "letters, digits and `_`; no NUL in the value",
+                    None,
                 );
+            } else if let Some(key_of) = owned_by_conditions(text) {
+                let help = format!("set `{key_of}` in [conditions]");
+                self.wrong(key, "this variable belongs to the conditions", "", Some(help));
+            } else {
+                env.insert(text.clone(), value.get_ref().clone());
             }
         }
-        let keyring = t.keyring.as_ref().map(|k| self.parsed(k, "not a path beside the recipe"));
-        Some(Toolchain {
-            packages: packages.into_iter().collect(),
-            suite: suite?,
-            components: components.into_iter().collect(),
-            arch: arch?,
-            mirror: t.mirror.as_ref().map(|m| m.get_ref().clone()),
-            snapshot_mirror: t.snapshot_mirror.as_ref().map(|m| m.get_ref().clone()),
-            snapshot: t.snapshot.as_ref().map(|s| s.get_ref().clone()),
-            keyring: keyring.flatten(),
-        })
+        env
     }
 
     fn reference(&mut self, at: &At<String>, names: &Names<'_>) -> Option<Reference> {
@@ -361,28 +330,7 @@ impl Checker {
             let help = "list what later steps or artifacts take, such as `outputs = [\"out\"]`".into();
             self.wrong(&raw.outputs, "a step without outputs", "nothing of it would be kept", Some(help));
         }
-        let mut env = BTreeMap::new();
-        for (key, value) in &raw.env {
-            let text = key.get_ref();
-            let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-            if text.is_empty()
-                || !plain
-                || text.as_bytes()[0].is_ascii_digit()
-                || value.get_ref().contains('\0')
-            {
-                self.wrong(
-                    key,
-                    "not an environment variable",
-                    "letters, digits and `_`; no NUL in the value",
-                    None,
-                );
-            } else if let Some(key_of) = owned_by_conditions(text) {
-                let help = format!("set `{key_of}` in [conditions]");
-                self.wrong(key, "this variable belongs to the conditions", "", Some(help));
-            } else {
-                env.insert(text.clone(), value.get_ref().clone());
-            }
-        }
+        let env = self.env(&raw.env);
         let mut secrets = BTreeSet::new();
         for secret in &raw.secrets {
             if let Some(name) = self.word(secret, "name of a secret")
@@ -391,13 +339,26 @@ impl Checker {
                 self.wrong(secret, "this secret stands twice", "", Some("remove one".into()));
             }
         }
+        let (uses, record) = uses::lower(self, raw);
         let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
-        let memory = raw.memory.as_ref().and_then(|m| self.bytes(m));
+        let limits = limits::lower(self, raw);
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
         let policies = policies::lower(self, &raw.violations, policies);
         let secrets = secrets.into_iter().collect();
-        Some(Step { name: name?, inputs, run, outputs, env, secrets, timeout: timeout?, memory, policies })
+        Some(Step {
+            name: name?,
+            inputs,
+            run,
+            outputs,
+            env,
+            uses,
+            record,
+            secrets,
+            timeout: timeout?,
+            limits,
+            policies,
+        })
     }
 
     /// Puts every step after those it needs; keeps the recipe's order otherwise.

@@ -95,13 +95,23 @@ impl Checker {
     }
 
     pub(super) fn bytes(&mut self, at: &At<String>) -> Option<u64> {
+        self.amount(at, "memory")
+    }
+
+    /// An amount of `what`, in bytes.
+    pub(super) fn amount(&mut self, at: &At<String>, what: &str) -> Option<u64> {
         let text = at.get_ref();
         let parsed = [("MiB", 20), ("GiB", 30)].iter().find_map(|(unit, shift)| {
             let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
             number.checked_mul(1 << shift).filter(|n| *n > 0)
         });
         if parsed.is_none() {
-            self.wrong(at, "not an amount of memory", "expected such as \"512MiB\" or \"4GiB\"", None);
+            self.wrong(
+                at,
+                &format!("not an amount of {what}"),
+                "expected such as \"512MiB\" or \"4GiB\"",
+                None,
+            );
         }
         parsed
     }

@@ -72,7 +72,7 @@ pub(super) fn lower(c: &mut Checker, raw: &RawConditions, toolchain: Option<&Too
     for (choice, package) in [(&raw.locale, "locales-all"), (&raw.timezone, "tzdata")] {
         if let Some(at) = choice
             && !built_in.contains(&at.get_ref().as_str())
-            && toolchain.is_some_and(|t| !t.has(package))
+            && toolchain.is_some_and(|t| t.has(package) == Some(false))
         {
             let label = format!("its data is in `{package}`, which the toolchain does not name");
             let help = Some(format!("add \"{package}\" to `toolchain.packages`"));

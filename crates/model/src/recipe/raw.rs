@@ -48,14 +48,37 @@ pub(super) struct RawSource {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawToolchain {
     pub(super) kind: At<String>,
-    pub(super) packages: At<Vec<At<String>>>,
-    pub(super) suite: At<String>,
-    pub(super) components: Option<Vec<At<String>>>,
     pub(super) arch: Option<At<String>>,
+    pub(super) packages: Option<At<Vec<At<String>>>>,
+    pub(super) suite: Option<At<String>>,
+    pub(super) components: Option<At<Vec<At<String>>>>,
     pub(super) mirror: Option<At<String>>,
     pub(super) snapshot: Option<At<String>>,
     pub(super) snapshot_mirror: Option<At<String>>,
     pub(super) keyring: Option<At<String>>,
+    pub(super) image: Option<At<String>>,
+    pub(super) programs: Option<At<Vec<At<String>>>>,
+    #[serde(default, rename = "archive")]
+    pub(super) archives: Vec<At<RawToolArchive>>,
+}
+
+/// An archive that is laid over a toolchain.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawToolArchive {
+    pub(super) name: Option<At<String>>,
+    pub(super) version: Option<At<String>>,
+    pub(super) url: Option<At<String>>,
+    pub(super) sha256: Option<At<String>>,
+    pub(super) purl: Option<At<String>>,
+    pub(super) strip: Option<At<i64>>,
+    pub(super) at: At<String>,
+    #[serde(default)]
+    pub(super) path: Vec<At<String>>,
+    #[serde(default)]
+    pub(super) link: Table<At<String>>,
+    #[serde(default)]
+    pub(super) env: Table<At<String>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -96,8 +119,15 @@ pub(super) struct RawStep {
     pub(super) env: Table<At<String>>,
     #[serde(default)]
     pub(super) secrets: Vec<At<String>>,
+    #[serde(default)]
+    pub(super) uses: Vec<At<String>>,
+    pub(super) record: Option<At<Vec<At<String>>>>,
     pub(super) timeout: Option<At<String>>,
     pub(super) memory: Option<At<String>>,
+    pub(super) processes: Option<At<i64>>,
+    pub(super) cpu_time: Option<At<String>>,
+    pub(super) file_size: Option<At<String>>,
+    pub(super) disk: Option<At<String>>,
     #[serde(default)]
     pub(super) violations: RawPolicies,
 }

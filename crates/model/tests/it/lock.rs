@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use model::lock::{FORMAT, Lock, LockedFile, LockedPackage, LockedSource, LockedToolchain};
+use model::lock::{
+    FORMAT, Installed, Lock, LockedArchive, LockedBase, LockedDebian, LockedFile, LockedImage, LockedPackage,
+    LockedSource, LockedToolchain,
+};
 use model::recipe::Locator;
 use model::{Digest, Timestamp, recipe};
 
@@ -31,18 +34,22 @@ fn lock(names: &[&str]) -> Lock {
     Lock {
         format: FORMAT,
         toolchain: LockedToolchain {
-            kind: "debian".into(),
-            suite: "bookworm".into(),
-            components: vec!["main".into()],
             arch: "amd64".into(),
-            snapshot: None,
-            requested: vec!["gcc".into(), "make".into()],
-            signed_by: vec!["AB".into()],
             assembler: 1,
             tree: Digest::of(b"toolchain"),
-            packages: names.iter().map(|n| package(n)).collect(),
+            base: LockedBase::Debian(LockedDebian {
+                suite: "bookworm".into(),
+                components: vec!["main".into()],
+                snapshot: None,
+                requested: vec!["gcc".into(), "make".into()],
+                signed_by: vec!["AB".into()],
+                packages: names.iter().map(|n| package(n)).collect(),
+            }),
+            base_tree: Digest::of(b"toolchain"),
+            archives: Vec::new(),
         },
         sources: BTreeMap::from([("zlib".to_owned(), source)]),
+        steps: BTreeMap::new(),
     }
 }
 
@@ -94,4 +101,136 @@ from = "step:s/o"
     let what: Vec<_> = stale.iter().map(|s| s.what.as_str()).collect();
     assert_eq!(what, ["toolchain.packages", "sources.zlib"]);
     assert_eq!(stale[0].recipe, "gcc make perl");
+}
+
+/// Locks of earlier versions are read, and written as they were.
+#[test]
+fn committed_locks_keep_their_text() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let mut seen = 0;
+    for folder in std::fs::read_dir(examples).unwrap() {
+        let Ok(text) = std::fs::read_to_string(folder.unwrap().path().join("selfsame.lock")) else {
+            continue;
+        };
+        assert_eq!(Lock::parse("selfsame.lock", &text).unwrap().to_text(), text);
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn a_key_of_another_kind_is_damage() {
+    let text = lock(&["gcc"]).to_text();
+    for (from, to, told) in [
+        ("kind = \"debian\"", "kind = \"nix\"", "unknown kind of toolchain `nix`"),
+        ("kind = \"debian\"", "kind = \"host\"", "`suite` does not belong to a toolchain of kind `host`"),
+        ("suite = \"bookworm\"\n", "", "missing field `suite`"),
+        ("assembler = 1", "assembler = 1\nmachine = \"x\"", "`machine` does not belong"),
+        ("assembler = 1", "assembler = 1\nstrange = 1", "unknown field"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let error = Lock::parse("l", &text.replacen(from, to, 1)).unwrap_err().to_string();
+        assert!(error.contains(told), "{to}: {error}");
+    }
+}
+
+/// A lock whose toolchain is an image with an archive over it.
+fn other() -> Lock {
+    let mut lock = lock(&[]);
+    lock.toolchain.base = LockedBase::Image(LockedImage {
+        image: "a.example.org/b:1".parse().unwrap(),
+        index: None,
+        manifest: Some(Digest::of(b"m")),
+        config: Digest::of(b"c"),
+        layers: vec![Digest::of(b"1")],
+        env: BTreeMap::from([("PATH".to_owned(), "/i".to_owned())]),
+        distro: Some("debian-12".into()),
+        installed: vec![Installed {
+            kind: "deb".into(),
+            name: "libc6".into(),
+            version: "2.36".into(),
+            arch: "amd64".into(),
+            source: Some("glibc".into()),
+            source_version: None,
+            licence: None,
+        }],
+    });
+    lock.toolchain.base_tree = Digest::of(b"base");
+    lock.toolchain.archives = vec![LockedArchive {
+        name: "go".into(),
+        version: Some("1".into()),
+        origin: Locator::Package { purl: "pkg:golang/example.org/go@1".parse().unwrap() },
+        purl: None,
+        strip: None,
+        at: "opt/go".parse().unwrap(),
+        path: vec!["opt/go/bin".parse().unwrap()],
+        link: BTreeMap::new(),
+        env: BTreeMap::new(),
+        licence: None,
+        tree: Digest::of(b"go"),
+        files: vec![LockedFile { path: "go.zip".into(), digest: Digest::of(b"z"), registry_hash: None }],
+    }];
+    lock
+}
+
+#[test]
+fn a_toolchain_of_another_kind_reads_back_and_says_what_is_stale() {
+    let locked = other();
+    assert_eq!(Lock::parse("l", &locked.to_text()).unwrap(), locked);
+    let recipe = |toolchain: &str| {
+        let text = format!(
+            "selfsame = 1\nname = \"x\"\nversion = \"1\"\n[sources.zlib]\npurl = \"pkg:cargo/libz-sys@1.1.31\"\n[toolchain]\n\
+             {toolchain}\n[[step]]\nname = \"s\"\nrun = [\"x\"]\noutputs = [\"o\"]\n[[artifact]]\nname = \"a\"\n\
+             format = \"file\"\nfrom = \"step:s/o\"\n"
+        );
+        recipe::parse("r", &text).unwrap()
+    };
+    let go = "[[toolchain.archive]]\nname = \"go\"\npurl = \"pkg:golang/example.org/go@1\"\nat = \"opt/go\"\npath = \
+              [\"opt/go/bin\"]\n";
+    let image = "kind = \"image\"\nimage = \"a.example.org/b:1\"\n";
+    let stale = |toolchain: &str| -> Vec<String> {
+        locked.stale(&recipe(toolchain)).into_iter().map(|s| s.what).collect()
+    };
+    // An archive without its own version has that of the purl.
+    assert_eq!(stale(&format!("{image}{go}")), Vec::<String>::new());
+    assert_eq!(stale(&format!("{}{go}", image.replace(":1", ":2"))), ["toolchain.image"]);
+    assert_eq!(stale(&format!("{image}arch = \"arm64\"\n{go}")), ["toolchain.arch"]);
+    assert_eq!(stale(image), ["toolchain.archive.go"]);
+    assert_eq!(stale(&format!("kind = \"host\"\nprograms = [\"cc\"]\n{go}")), ["toolchain.kind"]);
+    for (from, to, what) in [
+        ("at = \"opt/go\"\n", "at = \"opt\"\n", "at"),
+        ("path = [\"opt/go/bin\"]\n", "", "path"),
+        ("@1\"\n", "@1\"\nstrip = 1\n", "strip"),
+        ("@1\"\n", "@1\"\nversion = \"2\"\n", "version"),
+        ("@1\"\n", "@1\"\nenv = { A = \"b\" }\n", "env"),
+        ("@1\"\n", "@1\"\nlink = { g = \"opt/go/g\" }\n", "link"),
+    ] {
+        let changed = go.replacen(from, to, 1);
+        assert_eq!(stale(&format!("{image}{changed}")), [format!("toolchain.archive.go.{what}")]);
+    }
+}
+
+#[test]
+fn what_changed_between_two_toolchains_is_named() {
+    let (before, mut after) = (lock(&["gcc", "make"]).toolchain, lock(&["gcc", "perl"]).toolchain);
+    if let LockedBase::Debian(debian) = &mut after.base {
+        debian.packages[0].version = "99".into();
+    }
+    let list: Vec<_> = before
+        .changes(&after)
+        .into_iter()
+        .map(|c| (c.name, c.before.is_some(), c.after.and_then(|a| a.version)))
+        .collect();
+    let version = before.packages()[0].version.clone();
+    assert_eq!(
+        list,
+        [
+            ("gcc".to_owned(), true, Some("99".to_owned())),
+            ("make".to_owned(), true, None),
+            ("perl".to_owned(), false, Some(version)),
+        ]
+    );
+    assert!(before.changes(&before).is_empty());
+    let kinds: Vec<_> = other().toolchain.parts().into_iter().map(|p| p.kind).collect();
+    assert_eq!(kinds, ["image", "layer", "installed", "archive"]);
 }

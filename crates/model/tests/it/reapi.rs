@@ -6,7 +6,7 @@ use std::time::Duration;
 use bazel_remote_apis::build::bazel::remote::execution::v2 as theirs;
 use model::action::{Action, ActionResult};
 use model::tree::{Node, Tree};
-use model::{Conditions, Digest, Timestamp, reapi};
+use model::{Conditions, Digest, Limits, Timestamp, reapi};
 use prost::Message as _;
 
 fn p(text: &str) -> model::RelPath {
@@ -33,14 +33,15 @@ fn a_directory_is_a_directory() {
 
 fn action() -> Action {
     Action {
-        script: model::action::script(&["echo it's".into()]),
+        script: model::action::script(&[], &["echo it's".into()]),
         env: BTreeMap::from([("B".into(), "2".into()), ("A".into(), "1".into())]),
         outputs: vec![p("out")],
         toolchain: Digest::of(b"toolchain"),
         work: Digest::of(b"work"),
         conditions: Conditions::canonical(Timestamp(1_700_000_000)),
         timeout: Duration::from_secs(60),
-        memory: None,
+        transcript: None,
+        limits: Limits::default(),
         secrets: Vec::new(),
         degraded: false,
         isa: "x86_64".into(),
@@ -79,7 +80,7 @@ fn the_action_digest_is_golden() {
 fn every_component_reaches_the_digest_and_is_named() {
     let base = action();
     type Change = fn(&mut Action);
-    let change: [(&str, Change); 10] = [
+    let change: [(&str, Change); 14] = [
         ("commands", |a| a.script.push_str("true\n")),
         ("env.A", |a| a.env.insert("A".into(), "3".into()).map_or((), drop)),
         ("outputs", |a| a.outputs.push("p".parse().unwrap())),
@@ -87,7 +88,11 @@ fn every_component_reaches_the_digest_and_is_named() {
         ("inputs", |a| a.work = Digest::of(b"other")),
         ("conditions.hostname", |a| a.conditions.hostname = "other".into()),
         ("time limit", |a| a.timeout = Duration::from_secs(61)),
-        ("memory limit", |a| a.memory = Some(1)),
+        ("memory limit", |a| a.limits.memory = Some(1)),
+        ("processes limit", |a| a.limits.processes = Some(9)),
+        ("cpu-time limit", |a| a.limits.cpu_time = Some(Duration::from_secs(9))),
+        ("file-size limit", |a| a.limits.file_size = Some(9)),
+        ("disk limit", |a| a.limits.disk = Some(9)),
         ("sandbox", |a| a.degraded = true),
         ("secrets", |a| a.secrets.push("token".into())),
     ];
@@ -119,6 +124,6 @@ fn an_action_result_is_an_action_result() {
 
 #[test]
 fn the_shown_command_survives_quotes() {
-    let script = model::action::script(&["echo 'a b' $HOME".into()]);
+    let script = model::action::script(&[], &["echo 'a b' $HOME".into()]);
     assert_eq!(script, "printf '$ %s\\n' 'echo '\\''a b'\\'' $HOME'\necho 'a b' $HOME\n");
 }

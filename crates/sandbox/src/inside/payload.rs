@@ -10,6 +10,7 @@ use super::landlock;
 use crate::error::{At, Failure, Stage};
 use crate::job::Job;
 use crate::kernel::{self, Errno};
+use crate::spec::PROCESSES;
 
 /// Resource limits: number, soft, hard. A hard limit of the caller that is lower stays.
 ///
@@ -25,7 +26,7 @@ const LIMITS: &[(u32, u64, u64)] = &[
     (libc::RLIMIT_MSGQUEUE, 819_200, 819_200),
     (libc::RLIMIT_NICE, 0, 0),
     (libc::RLIMIT_NOFILE, 1024, 524_288),
-    (libc::RLIMIT_NPROC, 8192, 8192),
+    (libc::RLIMIT_NPROC, PROCESSES as u64, PROCESSES as u64),
     (libc::RLIMIT_RSS, u64::MAX, u64::MAX),
     (libc::RLIMIT_RTPRIO, 0, 0),
     (libc::RLIMIT_RTTIME, u64::MAX, u64::MAX),
@@ -78,8 +79,19 @@ fn raise(ready: RawFd) {
 /// What needs no restriction, or would fail under one. Gives a descriptor of `/dev/null`.
 fn prepare(job: &Job) -> Result<RawFd, Failure> {
     let null = kernel::open_at(libc::AT_FDCWD, c"/dev/null", libc::O_RDONLY, 0).at(Stage::Spawn)?;
+    let limits = &job.limits;
     for (resource, soft, hard) in LIMITS {
-        kernel::limit(*resource, *soft, *hard);
+        match limits.processes.map(u64::from).filter(|_| *resource == libc::RLIMIT_NPROC) {
+            Some(processes) => kernel::limit(*resource, processes, processes),
+            None => kernel::limit(*resource, *soft, *hard),
+        }
+    }
+    if let Some(time) = limits.cpu_time {
+        // Of one process. All of them together are watched, and found out first.
+        kernel::limit(libc::RLIMIT_CPU, time.as_secs() + 1, time.as_secs() + 2);
+    }
+    if let Some(size) = limits.file_size {
+        kernel::limit(libc::RLIMIT_FSIZE, size, size);
     }
     let randomness = if job.random_addresses { 0 } else { libc::ADDR_NO_RANDOMIZE as u64 };
     kernel::personality(randomness).at_entry(Stage::Spawn, 1)?;

@@ -27,9 +27,6 @@ const MASKED_DIRS: &[&std::ffi::CStr] = &[c"proc/acpi", c"proc/scsi"];
 /// let go with the old root.
 const STAGE: &std::ffi::CStr = c"/proc/fs";
 
-/// Room for the files that lie over those of `/proc`.
-const WORLD: usize = 16;
-
 const HIDDEN: u64 = kernel::READ_ONLY | kernel::NO_SUID | kernel::NO_DEV;
 
 /// What [`build`] leaves: the process stands in the build directory of the new root.
@@ -43,7 +40,7 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     let toolchain = stage_tree(&job.root, HIDDEN).at(Stage::Toolchain)?;
     let work = stage_tree(&job.work, HIDDEN).at(Stage::Inputs)?;
     let scratch = stage_tree(&job.scratch, 0).at(Stage::Scratch)?;
-    let root = new_root().at(Stage::Root)?;
+    let root = new_root(job.room.as_deref()).at(Stage::Root)?;
 
     fill(job, toolchain)?;
     if job.layout.etc {
@@ -63,16 +60,17 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     for (index, path) in job.layout.private.iter().enumerate() {
         bind(root, path, root, path).at_entry(Stage::Private, index)?;
     }
-    let mut world = [-1; WORLD];
-    for (slot, (source, _)) in world.iter_mut().zip(&job.layout.world) {
-        *slot = kernel::clone_mount(root, source).at(Stage::Mask)?;
-    }
+    // What will be out of sight below `/proc`. Each mount is made when it is attached: newer kernels list mounts in the
+    // one order, older ones in the other.
+    let covered = kernel::open_at(root, c"proc", libc::O_PATH | libc::O_DIRECTORY, 0).at(Stage::Mask)?;
     let hidepid = if job.lacks.proc { false } else { processes(root, job.ids.root_outside)? };
-    for (mount, (_, target)) in world.into_iter().zip(&job.layout.world) {
+    for (source, target) in &job.layout.world {
+        let mount = kernel::clone_mount(covered, source).at(Stage::Mask)?;
         kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
         kernel::attach(mount, root, target).at(Stage::Mask)?;
         kernel::close(mount);
     }
+    kernel::close(covered);
     await_scratch(job)?;
     if job.lacks.overlay {
         copied(scratch, root, &job.layout.build).at(Stage::Build)?;
@@ -138,9 +136,11 @@ fn stage_tree(source: &Source, attributes: u64) -> Answer<RawFd> {
     Ok(mount)
 }
 
-/// A file system in memory, on top of everything; it becomes the current directory.
-fn new_root() -> Answer<RawFd> {
-    let root = kernel::new_mount(c"tmpfs", &[(c"mode", c"0755")], kernel::NO_SUID | kernel::NO_DEV)?;
+/// A file system in memory, of the size `room` if that is given, on top of everything; it becomes the current directory.
+fn new_root(room: Option<&std::ffi::CStr>) -> Answer<RawFd> {
+    let options = [(c"mode", c"0755"), (c"size", room.unwrap_or(c""))];
+    let options = &options[..if room.is_some() { 2 } else { 1 }];
+    let root = kernel::new_mount(c"tmpfs", options, kernel::NO_SUID | kernel::NO_DEV)?;
     kernel::attach(root, libc::AT_FDCWD, c"/")?;
     kernel::enter_dir(root)?;
     Ok(root)
@@ -217,7 +217,7 @@ fn mount_proc() -> Result<bool, Failure> {
 
 /// The parts of [`build`] that hosts refuse, without any tree.
 pub(super) fn probe(job: &Job) -> Result<bool, Failure> {
-    new_root().at(Stage::Root)?;
+    new_root(None).at(Stage::Root)?;
     for (index, dir) in [c"proc", c"lower", c"upper", c"work", c"build"].into_iter().enumerate() {
         kernel::make_dir(dir, 0o755).at_entry(Stage::Skeleton, index)?;
     }

@@ -105,6 +105,17 @@ pub(crate) fn stat(file: RawFd) -> Answer<libc::stat> {
     }
 }
 
+/// What is known of `name` in the directory `dir`; of a symbolic link itself.
+pub(crate) fn stat_at(dir: RawFd, name: &CStr) -> Answer<libc::stat> {
+    // SAFETY: all-zero is a valid `stat`, and it is writable; the name is a C string.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        let flags = libc::AT_SYMLINK_NOFOLLOW;
+        done(c_long::from(libc::fstatat(dir, name.as_ptr(), &raw mut stat, flags)))?;
+        Ok(stat)
+    }
+}
+
 /// What is known of the open file `file`, as far as `mask` asks.
 pub(crate) fn statx(file: RawFd, mask: u32) -> Answer<libc::statx> {
     // SAFETY: all-zero is a valid `statx`, and it is writable; the path is a C string.
@@ -213,6 +224,18 @@ pub(crate) fn bytes_used(path: &CStr) -> u64 {
     unsafe {
         let mut stat: libc::statfs64 = std::mem::zeroed();
         if libc::statfs64(path.as_ptr(), &raw mut stat) != 0 {
+            return 0;
+        }
+        (stat.f_blocks - stat.f_bfree) * u64::try_from(stat.f_bsize).unwrap_or(0)
+    }
+}
+
+/// Bytes in use by the file system of the open file `file`.
+pub(crate) fn bytes_used_by(file: RawFd) -> u64 {
+    // SAFETY: all-zero is a valid `statfs`, and it is writable.
+    unsafe {
+        let mut stat: libc::statfs64 = std::mem::zeroed();
+        if libc::fstatfs64(file, &raw mut stat) != 0 {
             return 0;
         }
         (stat.f_blocks - stat.f_bfree) * u64::try_from(stat.f_bsize).unwrap_or(0)

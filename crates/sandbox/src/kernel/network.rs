@@ -55,13 +55,31 @@ pub(crate) fn loopback_up() -> Answer<()> {
 
 /// A datagram socket bound to the address of a name server on the loopback interface.
 pub(crate) fn name_socket() -> Answer<RawFd> {
+    bound(libc::SOCK_DGRAM, 53)
+}
+
+/// A listening socket on a port of the loopback interface.
+pub(crate) fn door(port: u16) -> Answer<RawFd> {
+    let socket = bound(libc::SOCK_STREAM, port)?;
+    // SAFETY: no pointers.
+    match done(c_long::from(unsafe { libc::listen(socket, libc::SOMAXCONN) })) {
+        Ok(()) => Ok(socket),
+        Err(errno) => {
+            super::close(socket);
+            Err(errno)
+        }
+    }
+}
+
+/// A socket that does not wait, bound to a port of the loopback interface.
+fn bound(kind: libc::c_int, port: u16) -> Answer<RawFd> {
     // SAFETY: the address is all-zero but for its family, port and host, and its size is given.
     unsafe {
-        let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+        let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         let socket = descriptor(c_long::from(libc::socket(libc::AF_INET, kind, 0)))?;
         let mut address: libc::sockaddr_in = std::mem::zeroed();
         address.sin_family = FAMILY;
-        address.sin_port = 53_u16.to_be();
+        address.sin_port = port.to_be();
         address.sin_addr.s_addr = u32::from_be_bytes([127, 0, 0, 1]).to_be();
         match done(c_long::from(libc::bind(socket, (&raw const address).cast(), ADDRESS))) {
             Ok(()) => Ok(socket),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::tried::Tried;
+use crate::cgroup::Lack;
 use crate::error::Stage;
 use crate::{Mode, SandboxError};
 
@@ -68,6 +69,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) mode: Mode,
     pub(crate) tried: Tried,
     pub(crate) processors: usize,
+    /// The number of this process.
+    pub(crate) own: u32,
     /// The store's place; magic number, bytes that are free, and all.
     pub(crate) disk: (String, Option<(i64, u64, u64)>),
 }
@@ -264,27 +267,18 @@ fn landlock(result: Result<u32, i32>) -> Row {
 
 fn cgroup(facts: &Facts<'_>) -> Row {
     const WHAT: &str = "cgroup";
-    let text = (facts.read)("/proc/self/cgroup").unwrap_or_default();
-    let lost = "memory is watched instead, processor time is not limited";
+    let lost = "the limits of a step are watched instead, every 20 ms";
     let fix = "systemd-run --user --scope -p Delegate=yes selfsame …";
-    let Some(own) = text.lines().find_map(|line| line.strip_prefix("0::")) else {
-        let detail = format!("no cgroup v2 here: {lost}");
-        return Row::not(WHAT, State::Limited, detail, "boot with systemd.unified_cgroup_hierarchy=1");
+    let (detail, fix) = match crate::cgroup::find(facts.read, facts.writable, facts.own) {
+        Ok(place) => {
+            return Row::ok(WHAT, format!("the kernel keeps the limits of a step, below {}", place.base));
+        }
+        Err(Lack::Version) => {
+            ("no cgroup v2 here".to_owned(), "boot with systemd.unified_cgroup_hierarchy=1")
+        }
+        Err(Lack::Delegation(detail)) => (detail, fix),
     };
-    let place = format!("/sys/fs/cgroup{}", own.trim_end_matches('/'));
-    let there = (facts.read)(&format!("{place}/cgroup.controllers")).unwrap_or_default();
-    let lacking: Vec<_> = ["memory", "pids", "cpu"]
-        .into_iter()
-        .filter(|name| !there.split_whitespace().any(|c| c == *name))
-        .collect();
-    if !(facts.writable)(&place) || !(facts.writable)(&format!("{place}/cgroup.procs")) {
-        return Row::not(WHAT, State::Limited, format!("cgroup {own} is not this user's: {lost}"), fix);
-    }
-    if !lacking.is_empty() {
-        let detail = format!("cgroup {own} is without {}: {lost}", lacking.join(", "));
-        return Row::not(WHAT, State::Limited, detail, fix);
-    }
-    Row::ok(WHAT, format!("cgroup {own} has memory, pids, cpu (not used yet)"))
+    Row::not(WHAT, State::Limited, format!("{detail}: {lost}"), fix)
 }
 
 fn yama(facts: &Facts<'_>) -> Row {
@@ -394,6 +388,7 @@ mod tests {
             mode: Mode::Rootless,
             tried,
             processors: 8,
+            own: 7,
             disk: ("/home/me".into(), Some((disk.0, disk.1, 1 << 40))),
         };
         rows(&facts)
@@ -510,12 +505,20 @@ mod tests {
                 "Delegate=yes",
             ),
             (
-                &[("/sys/fs/cgroup/user.slice/cgroup.controllers", "memory pids")],
+                &[("/sys/fs/cgroup/user.slice/cgroup.controllers", "memory cpu")],
                 same,
                 "cgroup",
                 Limited,
-                "without cpu",
+                "without pids",
                 "Delegate=yes",
+            ),
+            (
+                &[("/sys/fs/cgroup/user.slice/cgroup.procs", "6\n7\n"), ("/proc/6/stat", "6 (sh) S 1 6")],
+                same,
+                "cgroup",
+                Limited,
+                "holds other processes",
+                "systemd-run",
             ),
             (&[("closed", "/dev/fuse")], same, "fuse", Limited, "no /dev/fuse", "modprobe fuse"),
         ];

@@ -53,7 +53,7 @@ fn in_child() -> Answer<(Outcome, Outcome, Outcome)> {
     let (outside, inside) = unsafe { (OwnedFd::from_raw_fd(outside), OwnedFd::from_raw_fd(inside)) };
     let before = kernel::block_signals();
     // SAFETY: `child` uses `kernel` only, and neither allocates nor locks.
-    let forked = match unsafe { kernel::fork_into(0) } {
+    let forked = match unsafe { kernel::fork_into(0, None) } {
         Ok(None) => child(inside.as_raw_fd()),
         other => other,
     };

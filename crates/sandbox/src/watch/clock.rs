@@ -30,6 +30,7 @@ impl WallClock {
         }
     }
 
+    #[cfg(target_arch = "x86_64")]
     pub(super) fn time(&self, caller: &Caller, arguments: &[u64; 6]) -> Reply {
         let (seconds, _) = self.now();
         if arguments[0] == 0 {

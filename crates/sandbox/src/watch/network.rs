@@ -14,7 +14,7 @@ const ADDRESS: usize = 28;
 /// `struct msghdr`: address and its length stand first; `struct mmsghdr` is one with a count.
 const MMSGHDR: u64 = 64;
 
-impl Watcher {
+impl Watcher<'_> {
     /// Notes where the call was to go, unless that is inside.
     pub(super) fn network(&mut self, caller: &Caller, number: i64, arguments: &[u64; 6]) {
         let destinations: Vec<SocketAddr> = match number {

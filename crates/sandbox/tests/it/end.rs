@@ -71,7 +71,7 @@ fn a_cancel_kills_everything_at_once() {
 #[test]
 fn too_much_memory_ends_it() {
     let mut world = World::new();
-    world.memory = Some(64 << 20);
+    world.limits.memory = Some(64 << 20);
     let hungry = world.sh("dd if=/dev/zero of=/dev/null bs=400M count=1000");
     assert_eq!(hungry.outcome.exit, Exit::OutOfMemory, "{}", hungry.log);
     let full = world.sh("dd if=/dev/zero of=/tmp/file bs=1M count=400; sleep 1000");

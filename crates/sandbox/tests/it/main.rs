@@ -15,6 +15,7 @@ mod pinned;
 mod probe;
 mod secrets;
 mod terminal;
+mod used_up;
 mod violations;
 mod world;
 

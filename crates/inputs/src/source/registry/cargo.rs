@@ -7,16 +7,18 @@ use super::{Check, Located, RegistryError, Remote, answer, document, same};
 use crate::http::Client;
 use crate::{Context, InputError};
 
+/// `config.json` of an index.
 #[derive(Deserialize)]
-struct Config {
-    dl: String,
+pub(crate) struct Config {
+    pub(crate) dl: String,
 }
 
+/// One version of a crate.
 #[derive(Deserialize)]
-struct Line {
-    name: String,
-    vers: String,
-    cksum: String,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) vers: String,
+    pub(crate) cksum: String,
     #[serde(default)]
     yanked: bool,
 }
@@ -57,7 +59,7 @@ pub(super) fn locate(cx: &Context<'_>, client: &Client<'_>, purl: &Purl) -> Resu
 }
 
 /// The folders that spread an index: `1`, `2`, `3/f`, `fi/rs`.
-fn prefix(name: &str) -> String {
+pub(crate) fn prefix(name: &str) -> String {
     match name.len() {
         1 => "1".to_owned(),
         2 => "2".to_owned(),
@@ -67,7 +69,7 @@ fn prefix(name: &str) -> String {
 }
 
 /// Fills the markers of `dl`; without any, the registry's web API has the file.
-fn place(dl: &str, name: &str, version: &str, checksum: &str) -> String {
+pub(crate) fn place(dl: &str, name: &str, version: &str, checksum: &str) -> String {
     let markers = [
         ("{crate}", name.to_owned()),
         ("{version}", version.to_owned()),

@@ -1,7 +1,7 @@
 //! Debian source packages: the suite's signed `Sources` index lists their files with hashes.
 
 use model::lock::LockedFile;
-use model::recipe::Toolchain;
+use model::recipe::Debian;
 use model::{Purl, RelPath};
 
 use super::{Check, Located, RegistryError, Remote, answer};
@@ -14,16 +14,19 @@ use crate::{Context, InputError};
 fn archive(
     cx: &Context<'_>,
     purl: &Purl,
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
-) -> Result<(Archive, Toolchain), InputError> {
+) -> Result<(Archive, Debian), InputError> {
     let suite = purl.qualifier("distro").unwrap_or(suite);
+    if suite.is_empty() {
+        let reason = "the toolchain has no suite, so the purl must name one: add `?distro=SUITE`".to_owned();
+        return Err(RegistryError::Missing { purl: purl.to_string(), reason }.into());
+    }
     let same = toolchain.filter(|t| t.suite == suite).cloned();
-    let asked = same.unwrap_or_else(|| Toolchain {
+    let asked = same.unwrap_or_else(|| Debian {
         packages: Vec::new(),
         suite: suite.to_owned(),
         components: vec!["main".to_owned()],
-        arch: "amd64".to_owned(),
         mirror: None,
         snapshot_mirror: None,
         snapshot: None,
@@ -36,7 +39,7 @@ pub(super) fn locate(
     cx: &Context<'_>,
     client: &Client<'_>,
     purl: &Purl,
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Located, InputError> {
     let (archive, asked) = archive(cx, purl, toolchain, suite)?;
@@ -85,7 +88,7 @@ pub(super) fn relocate(
     cx: &Context<'_>,
     purl: &Purl,
     files: &[LockedFile],
-    toolchain: Option<&Toolchain>,
+    toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Located, InputError> {
     let (archive, _) = archive(cx, purl, toolchain, suite)?;

@@ -1,4 +1,4 @@
-//! Python source distributions: the simple index lists files with their hashes, as JSON (PEP 691) or HTML (PEP 503).
+//! Python source distributions, and wheels that carry tools: the simple index lists files with their hashes, as JSON (PEP 691) or HTML (PEP 503).
 
 use model::{Purl, Sha256};
 use serde::Deserialize;
@@ -7,57 +7,126 @@ use super::{Check, Located, RegistryError, Remote, answer, document, same};
 use crate::http::{Client, percent_decode};
 use crate::{Context, InputError};
 
-const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.2";
+/// Either form, the structured one if there is a choice.
+pub(crate) const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.2";
 
+/// What a page of the index lists, in either form.
 #[derive(Deserialize)]
-struct Page {
+pub(crate) struct Page {
     #[serde(default)]
-    name: Option<String>,
-    files: Vec<File>,
+    pub(crate) name: Option<String>,
+    pub(crate) files: Vec<File>,
 }
 
+/// One file of a project.
 #[derive(Deserialize)]
-struct File {
-    filename: String,
-    url: String,
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct File {
+    pub(crate) filename: String,
+    pub(crate) url: String,
     #[serde(default)]
-    hashes: std::collections::BTreeMap<String, String>,
+    pub(crate) hashes: std::collections::BTreeMap<String, String>,
     #[serde(default)]
-    size: Option<u64>,
+    pub(crate) size: Option<u64>,
+    #[serde(default)]
+    pub(crate) requires_python: Option<String>,
+    /// False, or why it was withdrawn.
+    #[serde(default)]
+    pub(crate) yanked: serde_json::Value,
+    /// Whether its metadata is served beside it, or its hashes (PEP 714).
+    #[serde(default, alias = "dist-info-metadata")]
+    pub(crate) core_metadata: serde_json::Value,
 }
 
 pub(super) fn locate(cx: &Context<'_>, client: &Client<'_>, purl: &Purl) -> Result<Located, InputError> {
-    let base = cx.host.registry("pypi")?;
+    let (page, files) = files(cx, client, purl)?;
     let name = normal(purl.name());
-    let page = format!("{base}/{name}/");
-    let text = document(client, purl, &page, Some(ACCEPT))?;
-    let files = if text.trim_start().starts_with('{') {
-        let page: Page = serde_json::from_str(&text).map_err(|e| answer(&page, e.to_string()))?;
-        let found = page.name.as_deref().map_or(name.clone(), normal);
-        same(purl, (&name, &found), ("", ""))?;
-        page.files
-    } else {
-        anchors(&text)
-    };
     let Some(file) = files.iter().find(|f| is_sdist(&f.filename, &name, purl.version())) else {
         let reason = format!("{page} lists no source distribution of version {}", purl.version());
         return Err(RegistryError::Missing { purl: purl.to_string(), reason }.into());
     };
-    let hash = file
-        .hashes
-        .get("sha256")
-        .ok_or_else(|| answer(&page, format!("no SHA-256 for {}", file.filename)))?;
-    let sha256: Sha256 = hash.parse().map_err(|e| answer(&page, format!("{e}")))?;
-    let url = absolute(&page, file.url.split('#').next().unwrap_or_default());
-    let path = format!("{name}/{}", file.filename);
-    Ok(Located {
-        files: vec![Remote { url, path, check: Check::Sha256(sha256), size: file.size }],
-        licence: None,
+    located(&page, &name, file)
+}
+
+/// The wheel of a tool: the one that `file_name` says, else the only one for an architecture and a C library as Debian's.
+pub(super) fn wheel(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    purl: &Purl,
+    arch: &str,
+) -> Result<Located, InputError> {
+    let (page, files) = files(cx, client, purl)?;
+    let name = normal(purl.name());
+    let missing = |reason: String| RegistryError::Missing { purl: purl.to_string(), reason };
+    let wheels: Vec<&File> = files.iter().filter(|f| is_wheel(&f.filename, &name, purl.version())).collect();
+    let list = |files: &[&File]| files.iter().map(|f| f.filename.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(wanted) = purl.qualifier("file_name") {
+        let found = wheels.iter().find(|f| f.filename == wanted);
+        let file = found.ok_or_else(|| missing(format!("{page} lists {}", list(&wheels))))?;
+        return located(&page, &name, file);
+    }
+    let fitting: Vec<&File> = wheels.iter().copied().filter(|f| fits(&f.filename, arch)).collect();
+    match fitting.as_slice() {
+        [file] => located(&page, &name, file),
+        [] => Err(missing(format!("{page} lists no wheel of it for {arch}, but {}", list(&wheels))).into()),
+        several => {
+            let reason = format!("several wheels fit: add `?file_name=` with one of {}", list(several));
+            Err(missing(reason).into())
+        }
+    }
+}
+
+fn is_wheel(file: &str, name: &str, version: &str) -> bool {
+    let Some(stem) = file.strip_suffix(".whl") else { return false };
+    let mut parts = stem.split('-');
+    parts.next().is_some_and(|n| normal(n) == name) && parts.next() == Some(version)
+}
+
+/// Whether a wheel's platform tags are those of an architecture as Debian calls it, with glibc.
+fn fits(file: &str, arch: &str) -> bool {
+    let platform = file.strip_suffix(".whl").and_then(|f| f.rsplit('-').next()).unwrap_or_default();
+    let machine = match arch {
+        "amd64" => "x86_64",
+        "arm64" => "aarch64",
+        "i386" => "i686",
+        "armhf" => "armv7l",
+        "ppc64el" => "ppc64le",
+        other => other,
+    };
+    platform.split('.').any(|tag| {
+        tag == "any"
+            || (tag.ends_with(&format!("_{machine}"))
+                && (tag.starts_with("manylinux") || tag.starts_with("linux")))
     })
 }
 
+/// The project's page, and the files that it lists.
+fn files(cx: &Context<'_>, client: &Client<'_>, purl: &Purl) -> Result<(String, Vec<File>), InputError> {
+    let base = cx.host.registry("pypi")?;
+    let name = normal(purl.name());
+    let page = format!("{base}/{name}/");
+    let text = document(client, purl, &page, Some(ACCEPT))?;
+    if !text.trim_start().starts_with('{') {
+        return Ok((page, anchors(&text)));
+    }
+    let read: Page = serde_json::from_str(&text).map_err(|e| answer(&page, e.to_string()))?;
+    let found = read.name.as_deref().map_or(name.clone(), normal);
+    same(purl, (&name, &found), ("", ""))?;
+    Ok((page, read.files))
+}
+
+fn located(page: &str, name: &str, file: &File) -> Result<Located, InputError> {
+    let hash =
+        file.hashes.get("sha256").ok_or_else(|| answer(page, format!("no SHA-256 for {}", file.filename)))?;
+    let sha256: Sha256 = hash.parse().map_err(|e| answer(page, format!("{e}")))?;
+    let url = absolute(page, file.url.split('#').next().unwrap_or_default());
+    let path = format!("{name}/{}", file.filename);
+    let check = Check::Sha256(sha256);
+    Ok(Located { files: vec![Remote { url, path, check, size: file.size }], licence: None })
+}
+
 /// PEP 503: runs of `-`, `_` and `.` are one `-`, letters are small.
-fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     let mut out = String::new();
     for c in name.chars() {
         match c {
@@ -78,7 +147,7 @@ fn is_sdist(file: &str, name: &str, version: &str) -> bool {
 }
 
 /// The links of an HTML page.
-fn anchors(html: &str) -> Vec<File> {
+pub(crate) fn anchors(html: &str) -> Vec<File> {
     let mut list = Vec::new();
     for anchor in html.split("<a ").skip(1) {
         let Some(href) = anchor.split_once("href=\"").and_then(|(_, r)| r.split_once('"')).map(|(h, _)| h)
@@ -89,15 +158,28 @@ fn anchors(html: &str) -> Vec<File> {
         let (url, fragment) = href.split_once('#').unwrap_or((&href, ""));
         let path = url.split('?').next().unwrap_or_default();
         let filename = percent_decode(path.rsplit('/').next().unwrap_or_default());
+        let attribute = |name: &str| {
+            let tag = anchor.split('>').next().unwrap_or_default();
+            let (_, rest) = tag.split_once(&format!("{name}=\""))?;
+            let value = rest.split_once('"')?.0;
+            Some(value.replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
+        };
+        let requires_python = attribute("data-requires-python");
+        let yanked = attribute("data-yanked").map_or(false.into(), |reason| {
+            if reason.is_empty() { true.into() } else { serde_json::Value::from(reason) }
+        });
+        let metadata = attribute("data-core-metadata").or_else(|| attribute("data-dist-info-metadata"));
+        let core_metadata = metadata.is_some_and(|m| m != "false").into();
         let hashes =
             fragment.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).into_iter().collect();
-        list.push(File { filename, url: url.to_owned(), hashes, size: None });
+        let (url, size) = (url.to_owned(), None);
+        list.push(File { filename, url, hashes, size, requires_python, yanked, core_metadata });
     }
     list
 }
 
 /// A link as seen from its page.
-fn absolute(page: &str, link: &str) -> String {
+pub(crate) fn absolute(page: &str, link: &str) -> String {
     if link.contains("://") {
         return link.to_owned();
     }
@@ -131,6 +213,15 @@ mod tests {
         assert!(is_sdist("foo_bar-1.0.tar.gz", "foo-bar", "1.0"));
         assert!(!is_sdist("foo_bar-11.0.tar.gz", "foo-bar", "1.0"));
         assert!(!is_sdist("foo_bar-1.0-py3-none-any.whl", "foo-bar", "1.0"));
+    }
+
+    #[test]
+    fn wheels_are_known_by_their_tags() {
+        let many = "cmake-4.0.0-py3-none-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
+        assert!(is_wheel(many, "cmake", "4.0.0") && !is_wheel(many, "cmake", "4.0"));
+        assert!(fits(many, "amd64") && !fits(many, "arm64"));
+        assert!(!fits("cmake-4.0.0-py3-none-musllinux_1_1_x86_64.whl", "amd64"));
+        assert!(fits("x-1-py3-none-any.whl", "arm64"));
     }
 
     #[test]

@@ -130,7 +130,9 @@ pub(super) fn merge(
     all.into_iter().map(|(path, letter)| format!("{letter} {path}")).collect()
 }
 
-pub(super) fn remote(env: &BTreeMap<String, String>, folder: &Path) -> Option<String> {
+/// URL of the remote `origin`, else of the one whose name sorts first, as [`public_url`] has it; `None` without any.
+#[must_use]
+pub fn remote(env: &BTreeMap<String, String>, folder: &Path) -> Option<String> {
     // Fails if there is none.
     let bytes = ask(env, folder, &["config", "-z", "--get-regexp", r"^remote\..*\.url$"]).ok()?;
     let text = String::from_utf8_lossy(&bytes).into_owned();

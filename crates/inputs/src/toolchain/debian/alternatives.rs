@@ -1,7 +1,8 @@
 //! `update-alternatives --install …` lines of maintainer scripts: read, never run.
 //!
 //! A call counts whatever condition stands around it: the conditions are about upgrades and removals. Words may be quoted
-//! and may use variables that the script sets once, to a plain word. A call that needs more is left out and reported.
+//! and may use variables that the script sets once, to plain words, and that of a `for` over such words. A call that needs
+//! more is left out and reported.
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,9 @@ pub(crate) struct Link {
 pub(crate) fn read(script: &str) -> (Vec<Alternative>, Vec<String>) {
     let commands = commands(script);
     let mut variables: BTreeMap<String, Option<String>> = BTreeMap::new();
+    // The first value of each, for a priority: scripts lower it later, for versions of the past.
+    let mut first_values: BTreeMap<String, Option<String>> = BTreeMap::new();
+    let mut loops: BTreeMap<String, Option<Vec<String>>> = BTreeMap::new();
     for command in &commands {
         // `local x=y` and `export x=y` assign as well.
         for word in command.iter().skip_while(|w| matches!(w.text.as_str(), "local" | "export" | "readonly"))
@@ -35,6 +39,9 @@ pub(crate) fn read(script: &str) -> (Vec<Alternative>, Vec<String>) {
                 break;
             }
             let value = (!word.text.contains(['$', '`'])).then(|| value.to_owned());
+            if let Some(value) = &value {
+                first_values.entry(name.to_owned()).or_insert_with(|| Some(value.clone()));
+            }
             let known = variables.entry(name.to_owned()).or_insert_with(|| value.clone());
             if *known != value {
                 *known = None;
@@ -46,27 +53,74 @@ pub(crate) fn read(script: &str) -> (Vec<Alternative>, Vec<String>) {
             variables.insert(variable.text.clone(), None);
         }
     }
+    for command in &commands {
+        if let [first, variable, word, list @ ..] = &command[..]
+            && (first.text.as_str(), word.text.as_str()) == ("for", "in")
+        {
+            let values: Option<Vec<String>> = list.iter().map(|w| expand(&w.text, &variables)).collect();
+            let values =
+                values.map(|v| v.join(" ").split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+            match loops.entry(variable.text.clone()).or_insert_with(|| Some(Vec::new())) {
+                Some(known) if values.is_some() => known.extend(values.unwrap_or_default()),
+                unknown => *unknown = None,
+            }
+        }
+    }
     let (mut found, mut unread) = (Vec::new(), Vec::new());
     for command in &commands {
         let Some(at) = command.iter().position(|w| w.text.rsplit('/').next() == Some("update-alternatives"))
         else {
             continue;
         };
-        let words: Vec<Option<String>> =
-            command[at + 1..].iter().map(|w| expand(&w.text, &variables)).collect();
-        let Some(install) = words.iter().position(|w| w.as_deref() == Some("--install")) else { continue };
         let text = || command.iter().map(|w| w.text.as_str()).collect::<Vec<_>>().join(" ");
-        match alternative(&words[install + 1..]) {
-            Some((alternative, whole)) => {
-                if !whole {
-                    unread.push(text());
-                }
-                found.push(alternative);
+        let words = &command[at + 1..];
+        if !words.iter().any(|w| w.text == "--install") {
+            continue;
+        }
+        let mut read_with = |variables: &BTreeMap<String, Option<String>>| {
+            let mut expanded: Vec<Option<String>> =
+                words.iter().map(|w| expand(&w.text, variables)).collect();
+            let install = expanded.iter().position(|w| w.as_deref() == Some("--install"))?;
+            if let Some(priority @ None) = expanded.get_mut(install + 4) {
+                *priority = expand(&words[install + 4].text, &first_values);
             }
-            None => unread.push(text()),
+            let (alternative, whole) = alternative(&expanded[install + 1..])?;
+            found.push(alternative);
+            whole.then_some(())
+        };
+        let all = match turns(words, &loops) {
+            None => read_with(&variables).is_some(),
+            Some((variable, values)) => {
+                let mut all = true;
+                let mut variables = variables.clone();
+                for value in values {
+                    variables.insert(variable.clone(), Some(value.clone()));
+                    all &= read_with(&variables).is_some();
+                }
+                all
+            }
+        };
+        if !all {
+            unread.push(text());
         }
     }
     (found, unread)
+}
+
+/// The variable of a `for` that words use, and its values, if all are known.
+fn turns<'a>(
+    words: &[Word],
+    loops: &'a BTreeMap<String, Option<Vec<String>>>,
+) -> Option<(&'a String, &'a Vec<String>)> {
+    let uses = |name: &str| {
+        words.iter().any(|w| {
+            w.text.contains(&format!("${{{name}}}"))
+                || w.text.match_indices(&format!("${name}")).any(|(at, found)| {
+                    !w.text[at + found.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+                })
+        })
+    };
+    loops.iter().find(|(name, _)| uses(name)).and_then(|(name, values)| Some((name, values.as_ref()?)))
 }
 
 /// Reads `LINK NAME PATH PRIORITY [--slave LINK NAME PATH]…`; false if the rest of the line could not be read.
@@ -227,9 +281,21 @@ mod tests {
     }
 
     #[test]
+    fn a_call_in_a_loop_is_one_for_each_turn() {
+        let (found, unread) = read(
+            "priority=1711\ntools='java keytool'\nfor i in $tools; do\n priority=$(expr $priority - 1)\n \
+             update-alternatives --install /usr/bin/$i $i /opt/bin/${i} $priority\ndone",
+        );
+        assert_eq!(unread, Vec::<String>::new());
+        let names: Vec<_> =
+            found.iter().map(|a| (a.name.as_str(), a.link.path.as_str(), a.priority)).collect();
+        assert_eq!(names, [("java", "/opt/bin/java", 1711), ("keytool", "/opt/bin/keytool", 1711)]);
+    }
+
+    #[test]
     fn what_cannot_be_known_is_reported() {
         let (found, unread) = read(
-            "for b in a b; do update-alternatives --install /usr/bin/$b $b /usr/bin/x.$b 1; done\n\
+            "for b in $(ls); do update-alternatives --install /usr/bin/$b $b /usr/bin/x.$b 1; done\n\
              V=1\nV=2\nupdate-alternatives --install /usr/bin/v v /usr/bin/v$V 1\n\
              update-alternatives --install /usr/bin/lzma lzma /usr/bin/xz 20 $(\n slave x\n)\n\
              update-alternatives --install relative r /usr/bin/r 1\n\

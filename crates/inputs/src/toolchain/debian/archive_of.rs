@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use model::recipe::Toolchain;
+use model::recipe::Debian;
 use model::{Digest, RelPath};
 
 use super::release::Keyring;
@@ -25,7 +25,7 @@ pub(crate) struct Archive {
 /// Base URLs for the packages of a locked toolchain: of the recipe, else of the host.
 pub(crate) fn bases(
     cx: &Context<'_>,
-    mirror: Option<&Toolchain>,
+    mirror: Option<&Debian>,
     suite: &str,
     components: &[String],
     snapshot: Option<&str>,
@@ -47,7 +47,13 @@ pub(crate) fn bases(
     let fits =
         |s: &&crate::AptSource| s.suite == suite && components.iter().all(|c| s.components.contains(c));
     list.extend(cx.host.apt.iter().filter(fits).map(|s| s.uri.clone()));
-    list.dedup();
+    if list.is_empty() {
+        // An archive has other suites beside the one that this host is made of; its signed index says which.
+        let others = cx.host.apt.iter().filter(|s| components.iter().all(|c| s.components.contains(c)));
+        list.extend(others.map(|s| s.uri.clone()));
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    list.retain(|base| seen.insert(base.clone()));
     if list.is_empty() {
         return Err(HostError::Suite { suite: suite.to_owned(), components: components.join(" ") });
     }
@@ -56,8 +62,8 @@ pub(crate) fn bases(
 
 impl Archive {
     /// The archive for a recipe's toolchain.
-    pub(crate) fn of(cx: &Context<'_>, toolchain: &Toolchain) -> Result<Self, HostError> {
-        let Toolchain { suite, components, snapshot, .. } = toolchain;
+    pub(crate) fn of(cx: &Context<'_>, toolchain: &Debian) -> Result<Self, HostError> {
+        let Debian { suite, components, snapshot, .. } = toolchain;
         let bases = bases(cx, Some(toolchain), suite, components, snapshot.as_deref())?;
         let named = toolchain.keyring.as_ref().map(|k| cx.recipe_dir.join(k.as_str()));
         let entry = cx.host.apt.iter().find(|s| s.suite == *suite && bases.contains(&s.uri));

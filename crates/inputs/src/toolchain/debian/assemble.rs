@@ -19,7 +19,8 @@ use store::Store;
 use super::alternatives::{self, Alternative, Link};
 use super::fixups::{Fixup, TABLE};
 use super::unpack::{Contents, Entry, MERGED, dropped, merged, unpack};
-use super::{ASSEMBLER, DebianError, copyright};
+use super::{DebianError, copyright};
+use crate::toolchain::{ASSEMBLER, links};
 use crate::{Context, InputError};
 
 /// A package to lay down: its file is in the store.
@@ -249,28 +250,7 @@ impl Layers<'_> {
 
     /// `path` with the links above its last component followed, within the tree.
     fn through_links(&self, path: &RelPath) -> RelPath {
-        let mut here = path.clone();
-        for _ in 0..16 {
-            let mut above = RelPath::root();
-            let names: Vec<String> = here.components().map(str::to_owned).collect();
-            let mut next = None;
-            for (i, name) in names.iter().enumerate().take(names.len().saturating_sub(1)) {
-                let place = above.join(&at(name));
-                if let Some(Node::Symlink(target)) = self.tree.leaf(&place) {
-                    next = follow(&above, target).map(|to| {
-                        let rest: RelPath = names[i + 1..].join("/").parse().unwrap_or_default();
-                        to.join(&rest)
-                    });
-                    break;
-                }
-                above = place;
-            }
-            match next {
-                Some(next) => here = merged(&next),
-                None => return here,
-            }
-        }
-        here
+        links::through(&self.tree, path, merged)
     }
 
     /// Whether something stands at an absolute path, links above it followed.
@@ -384,21 +364,6 @@ impl Layers<'_> {
         }
         Ok(())
     }
-}
-
-/// Where a link in folder `above` points, within the tree.
-fn follow(above: &RelPath, target: &str) -> Option<RelPath> {
-    let mut names: Vec<&str> =
-        if target.starts_with('/') { Vec::new() } else { above.components().collect() };
-    for component in target.split('/') {
-        match component {
-            "" | "." => {}
-            // Above the root is the root.
-            ".." => drop(names.pop()),
-            name => names.push(name),
-        }
-    }
-    if names.is_empty() { Some(RelPath::root()) } else { names.join("/").parse().ok() }
 }
 
 fn licences(debs: &[Deb], contents: &[Contents]) -> BTreeMap<String, String> {

@@ -1,5 +1,5 @@
 //! What maintainer scripts do that a build needs and that cannot be read from them: a table, part of
-//! [`ASSEMBLER`](super::ASSEMBLER).
+//! [`ASSEMBLER`](crate::ASSEMBLER).
 
 /// One thing that the assembler does after all packages are laid down.
 #[derive(Debug, Clone, Copy)]

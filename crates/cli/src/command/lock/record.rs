@@ -1,0 +1,110 @@
+//! The steps that fetch: run once behind somebody who writes down what they are answered.
+
+use engine::BuildError;
+use engine::job::Job;
+use inputs::{InputError, Network, Recorder};
+use model::Event;
+use model::lock::{Lock, LockedStep};
+use model::recipe::{Recipe, Step};
+use model::transcript::Transcript;
+
+use crate::failure::Failure;
+use crate::project::Project;
+use crate::session::Session;
+
+/// Puts into `lock` what each step of the recipe fetches. What `previous` has of it stays, as long as the steps get on
+/// with that; with `anew`, everything is asked again.
+pub(super) fn record(
+    session: &Session,
+    project: &Project,
+    lock: &mut Lock,
+    previous: Option<&Lock>,
+    anew: bool,
+) -> Result<(), Failure> {
+    let steps = uses(&project.recipe);
+    if steps.is_empty() {
+        return Ok(());
+    }
+    for step in &steps {
+        let (uses, record) = (step.uses.clone(), step.record.clone());
+        let requests = previous.and_then(|p| p.steps.get(&step.name)).map(|s| s.requests.clone());
+        let requests = requests.filter(|_| !anew).unwrap_or_default();
+        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests });
+    }
+    let job = project.job_of(session, &lock.to_text(), false)?;
+    for step in steps {
+        let known = &job.lock.steps[&step.name].requests;
+        let requests = session.with_inputs(
+            || project.bring(session, &job, false),
+            || once(session, project, &job, step, known),
+        )?;
+        if let Some(locked) = lock.steps.get_mut(&step.name) {
+            locked.requests = requests;
+        }
+    }
+    Ok(())
+}
+
+/// The steps that fetch.
+fn uses(recipe: &Recipe) -> Vec<&Step> {
+    recipe.steps.iter().filter(|step| !step.uses.is_empty()).collect()
+}
+
+fn once(
+    session: &Session,
+    project: &Project,
+    job: &Job,
+    step: &Step,
+    known: &Transcript,
+) -> Result<Transcript, Failure> {
+    if !known.0.is_empty() {
+        match attempt(session, project, job, step, known, false) {
+            Err(failure) if failure.lost.is_none() && !session.cancel.is_cancelled() => {
+                session.tell(&Event::Note {
+                    text: format!(
+                        "step `{}` no longer gets on with what is locked: recording anew",
+                        step.name
+                    ),
+                });
+            }
+            other => return other,
+        }
+    }
+    attempt(session, project, job, step, known, true)
+}
+
+fn attempt(
+    session: &Session,
+    project: &Project,
+    job: &Job,
+    step: &Step,
+    known: &Transcript,
+    anew: bool,
+) -> Result<Transcript, Failure> {
+    session.inputs(&project.dir, |cx| {
+        let network = Network::new(cx);
+        let recorder = Recorder::new(cx, &network, &step.name, known, anew);
+        let ran: Result<(), BuildError> =
+            session.engine(|cx| engine::record::record(cx, job, step, &recorder));
+        let unanswered: Vec<InputError> = recorder.unanswered();
+        match ran {
+            Ok(()) => {
+                // A step may get on without some host; that a registry is down is no property of the step.
+                let down = |e: &InputError| matches!(e, InputError::Recording { registry: true, .. });
+                if let Some(error) = unanswered.into_iter().find(down) {
+                    return Err(error.into());
+                }
+            }
+            Err(error) => {
+                let failure = Failure::from(error);
+                return Err(match unanswered.into_iter().next() {
+                    Some(cause) if failure.lost.is_none() => {
+                        failure.line(format!("unanswered: {}", Failure::from(cause).sentence()))
+                    }
+                    _ => failure,
+                });
+            }
+        }
+        Ok(recorder.finish()?)
+    })
+}

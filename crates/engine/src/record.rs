@@ -1,0 +1,107 @@
+//! Lock time: a step's own commands, or those that fetch for it, run with somebody who goes out and writes down.
+//!
+//! The engine has no network; what answers is the caller's. The sandbox is that of the step: the same root, inputs,
+//! environment and conditions, so that the same tools ask the same questions at each build.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use gateway::Answers;
+use model::action;
+use model::event::{Event, Outcome as Ending, Unit};
+use model::recipe::Step;
+use sandbox::Exit;
+
+use crate::error::FailedStep;
+use crate::job::EARLIEST;
+use crate::log::{Log, Tail};
+use crate::network::Network;
+use crate::plan::{self, Results};
+use crate::sealed::{Place, in_sandbox};
+use crate::secrets::Guard;
+use crate::tell::{finished, less_sealed, millis};
+use crate::{BuildError, Context, Job, build, graph, run, sweep};
+
+/// Runs the `record` commands of `step`, after every step that it needs, with `answers` as its network. Nothing that it
+/// makes is kept.
+///
+/// # Errors
+/// If a step fails or the sandbox cannot be set up.
+pub fn record(cx: &Context<'_>, job: &Job, step: &Step, answers: &dyn Answers) -> Result<(), BuildError> {
+    let conditions = job.conditions();
+    let done = before(cx, job, step)?;
+    let mut action = plan::action(cx.store, job, step, &conditions, &done, cx.degraded)?;
+    action.script = action::script(&step.uses, &step.record);
+    action.transcript = None;
+    let name = &step.name;
+    (cx.events)(Event::Started { stage: "record", name: name.clone(), total: None, unit: Unit::Items });
+    let begin = Instant::now();
+    let result = recorded(cx, step, &action, answers);
+    let ending = match &result {
+        Ok(()) => Ending::Done,
+        Err(BuildError::Cancelled) => Ending::Stopped,
+        Err(_) => Ending::Failed,
+    };
+    finished(cx, "record", name, ending, String::new(), millis(begin));
+    result
+}
+
+fn recorded(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &action::Action,
+    answers: &dyn Answers,
+) -> Result<(), BuildError> {
+    let network = Network::new(step, action, answers)?;
+    let root = cx.store.materialise(&action.toolchain, EARLIEST)?;
+    let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
+    let guard = Guard::new(cx.secrets, step);
+    let place = Place { root: &root, work: &work, guard: &guard, network: Some(&network) };
+    let mut log = Log::new(cx, &step.name, &guard)?;
+    let (outcome, scratch) = in_sandbox(cx, step, action, &place, false, &mut |bytes| log.write(bytes))?;
+    less_sealed(cx, &step.name, &outcome.achieved);
+    let (exit, violations) = (outcome.exit, outcome.violations);
+    drop((outcome.work, scratch));
+    let (log, Tail { lines: last_lines, command }) = log.finish()?;
+    if exit == Exit::Code(0) {
+        return Ok(());
+    }
+    let (step, denied, hints, full) = (step.name.clone(), false, Vec::new(), false);
+    Err(BuildError::Step(Box::new(FailedStep {
+        step,
+        exit,
+        command,
+        last_lines,
+        log,
+        violations,
+        denied,
+        hints,
+        full,
+    })))
+}
+
+/// The results of every step that `step` needs, directly or not.
+pub(crate) fn before(cx: &Context<'_>, job: &Job, step: &Step) -> Result<Results, BuildError> {
+    let conditions = job.conditions();
+    let mut before: BTreeMap<&str, &Step> = BTreeMap::new();
+    let mut open: Vec<&str> = step.needs().collect();
+    while let Some(need) = open.pop() {
+        let found = job.recipe.step(need).expect("references were checked");
+        before.insert(need, found);
+        open.extend(found.needs());
+    }
+    if let Some(secret) = cx.secrets.lacking(step) {
+        return Err(BuildError::NoSecret { step: step.name.clone(), secret });
+    }
+    let names: Vec<String> = before.keys().map(|name| (*name).to_owned()).collect();
+    build::secrets_are_given(cx, job, &names, &conditions, false)?;
+    let tasks = before
+        .values()
+        .map(|s| graph::Task { name: s.name.clone(), needs: s.needs().map(str::to_owned).collect() });
+    sweep::beside(cx.jobs, |sweeper| {
+        graph::run(tasks.collect(), cx.jobs.max(1), |name, done| {
+            let action = plan::action(cx.store, job, before[name], &conditions, done, cx.degraded)?;
+            run::run(cx, sweeper, before[name], &action, None, false).map(|(result, _)| result)
+        })
+    })
+}
