@@ -26,10 +26,13 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     if path.exists() {
         return Err(Failure::failed(format!("`{}` is there already", path.display())));
     }
-    let files = Files::of_folder(&environment(), &folder).map_err(inputs::InputError::from)?;
+    let env = environment();
+    let host = inputs::Host::discover(&env);
+    let files = Files::of_folder(&env, &folder).map_err(inputs::InputError::from)?;
     let found = detect(&files);
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let proposal = propose(&files, &found, &Wish { folder: &name, suite: args.suite.as_deref() });
+    let wish = Wish { folder: &name, suite: args.suite.as_deref(), archives: &host.apt };
+    let proposal = propose(&files, &found, &wish);
     model::recipe::parse("selfsame.toml", &without_uses(&proposal.text))?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)

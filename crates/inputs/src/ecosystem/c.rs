@@ -38,7 +38,7 @@ fn found(files: &Files<'_>, dir: &RelPath) -> Option<Found> {
     let (manifest, tool) = SIGNS.iter().find_map(|(sign, tool)| Some((files.at(dir, sign)?, *tool)))?;
     let mut found = Found::new(Adapter::C, tool, dir, manifest);
     found.makes.push(Product::Installed);
-    let text = files.glance(&found.manifest);
+    let text = script(files, &found.manifest);
     match tool {
         Tool::CMake => {
             let words = call(&text, "project", 0).map(|(words, _)| words).unwrap_or_default();
@@ -80,6 +80,12 @@ fn is_plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-".contains(c))
 }
 
+/// The text of a build file. Those that people write are small, and a larger one would take its time.
+fn script(files: &Files<'_>, path: &RelPath) -> String {
+    let text = files.glance(path);
+    if text.len() > 1 << 20 { String::new() } else { text }
+}
+
 /// The words between the brackets of the first call of a CMake command at or after `from`, and where it stands.
 fn call(text: &str, name: &str, from: usize) -> Option<(Vec<String>, usize)> {
     let lower = text.to_ascii_lowercase();
@@ -110,10 +116,10 @@ pub(super) fn components(files: &Files<'_>, found: &Found) -> Result<Vec<Compone
     for path in files.below(&found.dir) {
         let name = path.file_name().unwrap_or_default();
         if found.tool == Tool::CMake && (name == "CMakeLists.txt" || name.ends_with(".cmake")) {
-            cmake(path, &files.glance(path), &mut list, &mut loose);
+            cmake(path, &script(files, path), &mut list, &mut loose);
         }
         if found.tool == Tool::Meson && name.ends_with(".wrap") && path.as_str().contains("subprojects/") {
-            list.extend(wrap(path, &files.glance(path), &mut loose));
+            list.extend(wrap(path, &script(files, path), &mut loose));
         }
     }
     loose.finish(EcosystemError::Loose)?;
@@ -209,7 +215,7 @@ pub(super) fn libraries(files: &Files<'_>, found: &Found) -> Vec<String> {
     for path in files.below(&found.dir) {
         let name = path.file_name().unwrap_or_default();
         let text = match name {
-            "CMakeLists.txt" | "meson.build" | "configure.ac" | "configure.in" => files.glance(path),
+            "CMakeLists.txt" | "meson.build" | "configure.ac" | "configure.in" => script(files, path),
             _ => continue,
         };
         for command in ["find_package", "pkg_check_modules", "pkg_search_module"] {

@@ -19,6 +19,13 @@ pub(super) fn detect(files: &Files<'_>) -> Vec<Found> {
     let text = files.glance(&found.manifest);
     let packages = text.lines().filter_map(|l| l.strip_prefix("Package:"));
     found.makes.extend(packages.map(|p| Product::Program(p.trim().to_owned())));
+    if text.lines().any(|l| l.starts_with("Architecture:") && !l.contains("all")) {
+        found.notes.push(
+            "`dpkg-shlibdeps` asks dpkg's database which package has a library, and a toolchain of selfsame has no such \
+             database: a package of compiled programs does not build yet"
+                .to_owned(),
+        );
+    }
     if found.name.is_none() {
         found.notes.push("debian/changelog names no version".to_owned());
     }

@@ -31,6 +31,17 @@ pub enum EcosystemError {
     Loose(Box<Problem>),
 }
 
+impl EcosystemError {
+    /// What is wrong, unless a file could not be read.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match self {
+            Self::Read { .. } => None,
+            Self::NoLockfile(p) | Self::Form(p) | Self::Stale(p) | Self::Loose(p) => Some(p),
+        }
+    }
+}
+
 /// Place, expected, found, fix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -65,6 +76,14 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// All of it in one line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let place =
+            if self.line > 0 { format!("{}:{}", self.file, self.line) } else { self.file.to_string() };
+        format!("{place}: {} (expected {}, found {}): {}", self.what, self.expected, self.found, self.fix)
+    }
+
     /// A problem of a file as a whole; [`Problem::at`] gives it a line.
     pub(crate) fn new(
         file: &RelPath,

@@ -203,14 +203,9 @@ impl Found {
         }
     }
 
-    pub(crate) fn want(&mut self, tool: &'static str, at_least: &str, said_by: impl Into<String>) {
-        let digits: String = at_least
-            .trim_start_matches(|c: char| !c.is_ascii_digit())
-            .chars()
-            .take_while(|c| c.is_ascii_digit() || *c == '.')
-            .collect();
-        let at_least = digits.trim_matches('.').to_owned();
-        if !at_least.is_empty() {
+    /// Adds a wish; of a range such as `>=20 <22` its lower bound. What has none says nothing.
+    pub(crate) fn want(&mut self, tool: &'static str, range: &str, said_by: impl Into<String>) {
+        if let Some(at_least) = lower_bound(range) {
             self.wants.push(Wanted { tool, at_least, said_by: said_by.into() });
         }
     }
@@ -231,5 +226,48 @@ impl Found {
             (None, None) => {}
         }
         line
+    }
+}
+
+fn lower_bound(range: &str) -> Option<String> {
+    let mut below = false;
+    for word in range.split([' ', ',']).filter(|w| !w.is_empty()) {
+        let number = word.trim_start_matches(|c: char| !c.is_ascii_digit());
+        below |= word.starts_with(['<', '!']);
+        if number.is_empty() {
+            continue;
+        }
+        if !below {
+            let end = number.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(number.len());
+            // CMake writes `3.20...3.30`.
+            let plain = number[..end].split("..").next().unwrap_or_default().trim_matches('.');
+            return Some(plain.to_owned());
+        }
+        below = false;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_have_a_lower_bound_or_none() {
+        for (range, expected) in [
+            (">=20", Some("20")),
+            ("^18.12.0", Some("18.12.0")),
+            (">= 18 < 21", Some("18")),
+            ("< 21 >= 18", Some("18")),
+            ("<21", None),
+            ("< 21", None),
+            ("!=3.9.1,>=3.9", Some("3.9")),
+            ("3.20...3.30", Some("3.20")),
+            ("1.70-nightly", Some("1.70")),
+            ("*", None),
+            ("14 - 20", Some("14")),
+        ] {
+            assert_eq!(lower_bound(range).as_deref(), expected, "{range}");
+        }
     }
 }

@@ -95,9 +95,7 @@ fn found(files: &Files<'_>, dir: &RelPath) -> Option<Found> {
     found.version = text(&["project.version", "tool.poetry.version"]).or_else(|| in_setup("version"));
     found.licence = text(&["project.license", "project.license.text", "tool.poetry.license"]);
     if let Some(range) = text(&["project.requires-python", "tool.poetry.dependencies.python"]) {
-        let least =
-            range.split(',').find(|c| !c.contains('!') && !c.trim().starts_with('<')).unwrap_or_default();
-        found.want("python", least, format!("`requires-python` in {}", found.manifest));
+        found.want("python", &range, format!("`requires-python` in {}", found.manifest));
     }
     // Poetry's own way to say that nothing is packaged.
     let is_packaged = dig(&pyproject, "tool.poetry.package-mode").and_then(Value::as_bool).unwrap_or(true)

@@ -19,7 +19,9 @@ use std::collections::BTreeSet;
 
 use model::RelPath;
 
-use super::{Adapter, Files, Found, Product, Tool, Wanted};
+use crate::AptSource;
+
+use super::{Adapter, Files, Found, Problem, Product, Tool, Wanted};
 
 /// What the person who asks has said.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +30,8 @@ pub struct Wish<'a> {
     pub folder: &'a str,
     /// The suite, if one was asked for: then it is taken, whatever is in it.
     pub suite: Option<&'a str>,
+    /// What this host's package manager knows. A proposed suite that is not among it gets the mirror of one that is.
+    pub archives: &'a [AptSource],
 }
 
 /// A recipe, and what is to be said about it.
@@ -146,7 +150,8 @@ pub fn propose(files: &Files<'_>, found: &[Found], wish: &Wish<'_>) -> Proposal 
     steps.sort_by_key(|step| !step.inputs.is_empty());
     // A crate inside a wheel is locked by its own lockfile.
     let inside = found.iter().filter(|f| f.adapter == Adapter::Cargo && absorbed(files, found, f).is_some());
-    let missing: Vec<String> = planned.iter().copied().chain(inside).filter_map(missing).collect();
+    let missing: Vec<String> =
+        planned.iter().copied().chain(inside).filter_map(|f| missing(files, f)).collect();
     let wants: Vec<Wanted> = steps.iter().flat_map(|s| s.wants.iter().cloned()).collect();
     let choice = suite::choose(wish.suite.unwrap_or("bookworm"), wish.suite.is_some(), &wants);
     let is_known = !steps.is_empty();
@@ -166,10 +171,20 @@ pub fn propose(files: &Files<'_>, found: &[Found], wish: &Wish<'_>) -> Proposal 
     Proposal { text: page.text(), found: lines.clone(), missing, is_known }
 }
 
-fn missing(found: &Found) -> Option<String> {
-    let command = found.lock_command.as_ref().filter(|_| found.lockfile.is_none())?;
-    let place = if found.dir.is_root() { String::new() } else { format!(" in `{}`", found.dir) };
-    Some(format!("{} has no lockfile: run `{command}`{place}, and commit what it writes", found.manifest))
+/// What a person has to do about a project's lockfile first.
+fn missing(files: &Files<'_>, found: &Found) -> Option<String> {
+    if found.lockfile.is_none() {
+        let command = found.lock_command.as_ref()?;
+        let place = if found.dir.is_root() { String::new() } else { format!(" in `{}`", found.dir) };
+        let manifest = &found.manifest;
+        return Some(format!(
+            "{manifest} has no lockfile: run `{command}`{place}, and commit what it writes"
+        ));
+    }
+    match super::components(files, found) {
+        Ok(_) => None,
+        Err(error) => Some(error.problem().map_or_else(|| error.to_string(), Problem::line)),
+    }
 }
 
 /// Why a project is part of another one's step; `None` if it stands for itself.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use inputs::ecosystem::{Adapter, Files, Scope, Wish, agree, components, detect, propose};
 use model::RelPath;
+use model::tree::{Node, Tree};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 
@@ -143,7 +144,7 @@ fn through(list: &BTreeMap<String, Vec<u8>>) {
             assert!(list.iter().all(|c| c.depends.iter().all(|at| *at < list.len())));
         }
     }
-    let proposal = propose(&files, &found, &Wish { folder: "a", suite: None });
+    let proposal = propose(&files, &found, &Wish { folder: "a", suite: None, archives: &[] });
     let known: String =
         proposal.text.lines().filter(|l| !l.starts_with("uses = ")).map(|l| format!("{l}\n")).collect();
     if let Err(error) = model::recipe::parse("selfsame.toml", &known) {
@@ -210,6 +211,26 @@ fn this_workspace_is_understood() {
     assert!(ring.direct && ring.scope == Scope::Runtime && ring.files.len() == 1 && ring.line > 0);
     let tempfile = list.iter().find(|c| c.name == "tempfile").unwrap();
     assert!(tempfile.direct && !tempfile.depends.is_empty());
-    let proposal = propose(&files, &found, &Wish { folder: "x", suite: None });
+    let proposal = propose(&files, &found, &Wish { folder: "x", suite: None, archives: &[] });
     assert!(proposal.text.contains("cp target/release/selfsame"), "{}", proposal.text);
+}
+
+#[test]
+fn a_tree_of_the_store_is_a_repository_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store::Store::open(dir.path()).unwrap();
+    let mut tree = Tree::default();
+    let list = [("a/go.mod", "module example.org/a\n\ngo 1.20\n"), ("a/main.go", "package main\n")];
+    for (path, text) in list {
+        let digest = store.put(text.as_bytes()).unwrap();
+        tree.insert(&path.parse().unwrap(), Node::File { digest, executable: false }).unwrap();
+    }
+    tree.insert(&"go.mod".parse().unwrap(), Node::Symlink("a/go.mod".into())).unwrap();
+    let tree = tree.finish();
+    store.put_tree(&tree).unwrap();
+    let files = Files::of_tree(&store, &tree.root).unwrap();
+    let found = detect(&files);
+    assert_eq!(found.len(), 1, "a link is no file: {found:?}");
+    assert_eq!((found[0].dir.as_str(), found[0].name.as_deref()), ("a", Some("example.org/a")));
+    assert!(files.text(&"go.mod".parse().unwrap()).is_err());
 }

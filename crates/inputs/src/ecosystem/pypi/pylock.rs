@@ -1,5 +1,7 @@
 //! `pylock.toml`, PEP 751, version 1.
 
+use std::collections::HashMap;
+
 use model::RelPath;
 use serde::Deserialize;
 use toml::{Spanned, Table, Value};
@@ -60,17 +62,21 @@ pub(super) fn components(lockfile: &RelPath, text: &str) -> Result<Vec<Component
     let mut list: Vec<Component> =
         lock.packages.iter().map(|package| component(lockfile, text, package, &mut loose)).collect();
     loose.finish(EcosystemError::Loose)?;
+    let mut places: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, package) in lock.packages.iter().enumerate() {
+        places.entry(package.name.get_ref()).or_default().push(at);
+    }
+    for (component, package) in list.iter_mut().zip(&lock.packages) {
         for dependency in &package.dependencies {
-            let name = dependency.get("name").and_then(Value::as_str).unwrap_or_default();
-            let version = dependency.get("version").and_then(Value::as_str);
-            let fits =
-                |c: &Component| c.name == name && version.is_none_or(|v| c.version.as_deref() == Some(v));
-            let target = list.iter().position(fits);
-            list[at].depends.extend(target);
+            let text = |key: &str| dependency.get(key).and_then(Value::as_str);
+            let same = |at: &&usize| {
+                text("version").is_none_or(|v| lock.packages[**at].version.as_deref() == Some(v))
+            };
+            let all = text("name").and_then(|name| places.get(name));
+            component.depends.extend(all.and_then(|all| all.iter().find(same)));
         }
-        list[at].depends.sort_unstable();
-        list[at].depends.dedup();
+        component.depends.sort_unstable();
+        component.depends.dedup();
     }
     Ok(list)
 }

@@ -1,6 +1,6 @@
 //! `poetry.lock` and `Pipfile.lock`: tables of packages with hashes, without addresses.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use model::RelPath;
 use serde::Deserialize;
@@ -61,11 +61,15 @@ pub(super) fn poetry(
         list.push(of_poetry(lockfile, text, package, &lock.metadata, &mut loose));
     }
     loose.finish(EcosystemError::Loose)?;
-    for (at, package) in lock.package.iter().enumerate() {
-        let names: Vec<String> = package.dependencies.keys().map(|n| python_name(n)).collect();
-        let targets = list.iter().enumerate().filter(|(_, c)| names.contains(&python_name(&c.name)));
-        let targets: Vec<usize> = targets.map(|(at, _)| at).collect();
-        list[at].depends = targets;
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, component) in list.iter().enumerate() {
+        places.entry(python_name(&component.name)).or_default().push(at);
+    }
+    for (component, package) in list.iter_mut().zip(&lock.package) {
+        let names = package.dependencies.keys().map(|n| python_name(n));
+        component.depends = names.filter_map(|n| places.get(&n)).flatten().copied().collect();
+        component.depends.sort_unstable();
+        component.depends.dedup();
     }
     let mut asked: Vec<(String, Scope)> = texts(dig(pyproject, "project.dependencies"))
         .iter()
@@ -85,7 +89,7 @@ pub(super) fn poetry(
     let mut stale = Tally::default();
     let mut work = Vec::new();
     for (name, scope) in asked {
-        let targets: Vec<usize> = (0..list.len()).filter(|at| python_name(&list[*at].name) == name).collect();
+        let targets = places.get(&name).cloned().unwrap_or_default();
         if targets.is_empty() {
             let expected = format!("an entry for `{name}`, as {manifest} says");
             stale.add(Problem::new(lockfile, "is not up to date", expected, "none", POETRY));

@@ -108,20 +108,30 @@ fn fetches(files: &Files<'_>, found: &Found, step: &mut Step) {
 /// A binary package from its source package.
 pub(super) fn debian(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");
-    step.need(&["build-essential", "debhelper", "dpkg-dev", "fakeroot"]);
+    step.need(&["build-essential", "debhelper", "dpkg-dev"]);
     step.packages.extend(debian::build_depends(files, found));
     step.comments
-        .push("Packages are written beside the source, so that lies in a folder of its own.".to_owned());
+        .push("Packages are written beside the source, so that is copied to a folder of its own.".to_owned());
     step.run.extend(
         [
             "cp -a . /tmp/package",
             "cd /tmp/package",
-            "dpkg-buildpackage -us -uc -b",
+            "dpkg-source --before-build .",
+            "debian/rules build",
+            "debian/rules binary",
             "mkdir -p /build/src/out",
             "cp /tmp/*.deb /build/src/out/",
         ]
         .map(str::to_owned),
     );
+    step.comments.push(
+        "The rules are run as dpkg-buildpackage runs them; that itself asks dpkg's database, and there is none here.".to_owned(),
+    );
+    step.env.push((
+        "DEB_RULES_REQUIRES_ROOT",
+        "no".into(),
+        "An ordinary user, and no fakeroot: it does not run in a step.",
+    ));
     step.env.push(("DEB_BUILD_OPTIONS", "nocheck".into(), "Tests are no part of the package."));
     step.env.push(("DEB_BUILD_MAINT_OPTIONS", "reproducible=+all".into(), "Paths and times stay out."));
     let count = found.makes.iter().filter(|m| matches!(m, Product::Program(_))).count();

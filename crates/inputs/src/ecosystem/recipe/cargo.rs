@@ -13,14 +13,22 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
     let mut step = Step::new(found, "build");
     step.need(&["cargo", "gcc", "libc6-dev", "rustc"]);
     let list = cargo::components(files, found).unwrap_or_default();
+    let mut from_git = false;
     let bundled = list.iter().any(|c| c.name == "openssl-src");
     for component in list.iter().filter(|c| c.scope != Scope::Dev) {
         if !(bundled && component.name == "openssl-sys") {
             step.need(packages::of(packages::OF_CRATES, &component.name));
         }
         if matches!(component.origin, Origin::Git { .. }) {
-            step.need(&["ca-certificates", "git"]);
+            from_git = true;
         }
+    }
+    if from_git {
+        step.need(&["ca-certificates", "git"]);
+        step.comments.push(
+            "Some crates come from git and from no registry: if they cannot be recorded, commit what `cargo vendor` writes."
+                .to_owned(),
+        );
     }
     let mut programs: Vec<&String> = Vec::new();
     for product in &found.makes {
@@ -82,7 +90,7 @@ fn flags(files: &Files<'_>, step: &mut Step) {
         let value = "--remap-path-prefix=/build/src=.".to_owned();
         step.env.push(("RUSTFLAGS", value, "Panic messages name files without the build directory."));
     }
-    let value = "-O2 -ffile-prefix-map=/build/src=.".to_owned();
+    let value = "-ffile-prefix-map=/build/src=.".to_owned();
     step.env.push((
         "CFLAGS",
         value.clone(),

@@ -4,7 +4,7 @@ use crate::ecosystem::files::tests::files;
 
 fn proposal(list: &[(&str, &str)], suite: Option<&str>) -> Proposal {
     let files = files(list);
-    propose(&files, &detect(&files), &Wish { folder: "my folder", suite })
+    propose(&files, &detect(&files), &Wish { folder: "my folder", suite, archives: &[] })
 }
 
 /// The recipe must be one, whatever stands in the repository.

@@ -90,6 +90,14 @@ impl Page<'_> {
         out.push_str("\n[toolchain]\nkind = \"debian\"\n");
         self.choice.why.iter().for_each(|why| comment(out, why));
         let _ = writeln!(out, "suite = {}", quote(&self.choice.suite));
+        if let Some(archive) = super::suite::mirror(self.wish.archives, &self.choice.suite) {
+            let (suite, known) = (&self.choice.suite, &archive.suite);
+            comment(
+                out,
+                &format!("This host's apt does not know {suite}; the mirror is that of its {known}."),
+            );
+            let _ = writeln!(out, "mirror = {}", quote(&archive.uri));
+        }
         let mut packages: Vec<&str> =
             self.steps.iter().flat_map(|s| s.packages.iter().map(String::as_str)).collect();
         packages.sort_unstable();
