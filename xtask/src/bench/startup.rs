@@ -25,7 +25,13 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
         rows.push(Row { what: format!("sandbox start, {files} input files"), ours, peer: Some(peer), aim });
     }
     let peer = Some(("unshare, namespaces and /proc alone".to_owned(), times(&said, "unshare")?));
-    rows.push(Row { what: "sandbox start, 10 input files".to_owned(), ours: few, peer, aim: Aim::None });
+    let what = "sandbox start, 10 input files".to_owned();
+    rows.push(Row { what: what.clone(), ours: few.clone(), peer, aim: Aim::None });
+    let bazel = times(&said, "linux-sandbox").ok();
+    let what =
+        if bazel.is_some() { what } else { format!("{what} (Bazel's linux-sandbox is not installed)") };
+    let peer = bazel.map(|times| ("Bazel's linux-sandbox, the host as its root".to_owned(), times));
+    rows.push(Row { what, ours: few, peer, aim: Aim::None });
     Ok(())
 }
 

@@ -15,21 +15,24 @@ use sandbox::{Cancel, Io, Spec};
 const WARM_UP: usize = 10;
 
 /// Prints the times of `rounds` starts in microseconds: a line `selfsame-FILES` for each number of input files, and a
-/// line `bwrap` for bubblewrap and one `unshare` for bare namespaces above the first of them. All take turns, and nothing is deleted in between but what a
+/// line `bwrap` for bubblewrap, one `unshare` for bare namespaces and, where it is installed, one `linux-sandbox` for
+/// Bazel's above the first of them. All take turns, and nothing is deleted in between but what a
 /// start leaves: ext4 passes over inodes that were freed in the last seconds, which would be measured too.
 #[allow(clippy::print_stdout, reason = "a program whose answer is what it prints")]
 pub(crate) fn run(dir: &Path, rounds: usize, files: &[usize]) -> Result<(), Box<dyn Error>> {
     let make = |files: &usize| World::make(&dir.join(files.to_string()), *files);
     let worlds = files.iter().map(make).collect::<Result<Vec<_>, _>>()?;
     let first = worlds.first().ok_or("no number of files")?;
-    let mut times: Vec<Vec<String>> = vec![Vec::new(); worlds.len() + 2];
+    let bazel = bazels();
+    let mut times: Vec<Vec<String>> = vec![Vec::new(); worlds.len() + 2 + usize::from(bazel.is_some())];
     for round in 0..rounds + WARM_UP {
         for turn in 0..times.len() {
             let nth = (turn + round) % times.len();
             let time = match worlds.get(nth) {
                 Some(world) => world.selfsame(round)?,
                 None if nth == worlds.len() => first.bubblewrap()?,
-                None => first.unshare()?,
+                None if nth == worlds.len() + 1 => first.unshare()?,
+                None => first.bazel(bazel.as_deref().unwrap_or(Path::new("linux-sandbox")))?,
             };
             if round >= WARM_UP {
                 times[nth].push(time.as_micros().to_string());
@@ -41,7 +44,17 @@ pub(crate) fn run(dir: &Path, rounds: usize, files: &[usize]) -> Result<(), Box<
     }
     println!("bwrap {}", times[worlds.len()].join(" "));
     println!("unshare {}", times[worlds.len() + 1].join(" "));
+    if let Some(times) = times.get(worlds.len() + 2) {
+        println!("linux-sandbox {}", times.join(" "));
+    }
     Ok(())
+}
+
+/// Bazel's sandbox: in `PATH`, or where Debian's package `bazel-bootstrap` has it.
+fn bazels() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let places = std::env::split_paths(&path).chain([PathBuf::from("/usr/share/bazel")]);
+    places.map(|place| place.join("linux-sandbox")).find(|file| file.is_file())
 }
 
 struct World {
@@ -115,6 +128,20 @@ impl World {
         let time = begun.elapsed();
         if !output.status.success() {
             return Err(format!("unshare: {}", String::from_utf8_lossy(&output.stderr)).into());
+        }
+        Ok(time)
+    }
+
+    /// No root of its own: all of the host, read-only, but for what may be written.
+    fn bazel(&self, program: &Path) -> Result<Duration, Box<dyn Error>> {
+        let mut command = Command::new(program);
+        command.args(["-N", "-H", "-U", "-W"]).arg(&self.work).arg("-w").arg(&self.work);
+        command.arg("--").arg(self.root.join("usr/bin/true"));
+        let begun = Instant::now();
+        let output = command.stdin(Stdio::null()).output()?;
+        let time = begun.elapsed();
+        if !output.status.success() {
+            return Err(format!("linux-sandbox: {}", String::from_utf8_lossy(&output.stderr)).into());
         }
         Ok(time)
     }

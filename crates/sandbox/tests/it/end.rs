@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sandbox::Exit;
 
-use crate::world::World;
+use crate::world::{World, slow};
 
 /// A daemon as stubborn as they come; it holds the log open.
 const DAEMON: &str = "(setsid sh -c 'trap \"\" TERM HUP INT; (while true; do sleep 0.05; done) & wait' &) ; ";
@@ -34,14 +34,14 @@ fn a_daemon_dies_with_its_step() {
 #[test]
 fn a_time_out_kills_everything() {
     let mut world = World::new();
-    world.timeout = Some(Duration::from_millis(300));
+    world.timeout = Some(Duration::from_millis(300) * slow());
     let marker = format!("timeout-{}", world.dir.path().display());
     let started = Instant::now();
     let ran = world.sh(&format!(
         "{DAEMON} trap '' TERM; echo begun > begun; echo log; while true; do sleep 1; done # {marker}"
     ));
     assert_eq!((ran.outcome.exit, ran.log.as_str()), (Exit::TimedOut, "log\n"));
-    assert!(started.elapsed() < Duration::from_secs(20));
+    assert!(started.elapsed() < Duration::from_secs(20) * slow());
     assert!(ran.outcome.usage.wall >= Duration::from_millis(300));
     assert_eq!(crate::world::read_at(&ran.outcome.work, "begun").as_deref(), Some("begun\n"));
     assert!(!alive(&marker));

@@ -44,6 +44,7 @@ fn both_modes() {
         .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
         .env("HOME", &home)
         .env("TMPDIR", "/tmp")
+        .env("SANDBOX_TEST_SLOW", world::slow().to_string())
         .current_dir("/")
         .output()
         .expect("setpriv (util-linux) runs the suite as an ordinary user");

@@ -44,7 +44,7 @@ impl World {
             dir,
             conditions,
             env,
-            timeout: Some(Duration::from_secs(60)),
+            timeout: Some(Duration::from_secs(60) * slow()),
             limits: model::Limits::default(),
             trace: false,
             secrets: Vec::new(),
@@ -182,6 +182,11 @@ pub(crate) fn read_at(work: &OwnedFd, path: &str) -> Option<String> {
     let mut text = String::new();
     fs::File::open(path).ok()?.read_to_string(&mut text).expect("text");
     Some(text)
+}
+
+/// How many times slower than usual this machine is: `SANDBOX_TEST_SLOW`, which `scripts/elsewhere` sets.
+pub(crate) fn slow() -> u32 {
+    std::env::var("SANDBOX_TEST_SLOW").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }
 
 /// Copies a program that is to be executed at once.
