@@ -67,7 +67,7 @@ impl Answers for Replay<'_> {
         match (self.open)(&answered.body) {
             Ok(file) => responder.file(file, answered.body.size, head, request.header("range")),
             Err(error) => {
-                responder.text(500, &format!("selfsame: {} cannot be read: {error}\n", answered.body))
+                responder.text(500, &format!("selfsame: {} cannot be read: {error}\n", answered.body));
             }
         }
         None

@@ -256,8 +256,12 @@ fn address_of(heard: &Heard<Incoming>, door: &Door) -> Option<Address> {
     let path = uri.path_and_query().map_or("/", |p| p.as_str());
     match door {
         Door::Tunnel(authority) => Address::new(true, authority, path),
-        Door::Https => Address::new(true, uri.authority().map(|a| a.as_str()).or(host)?, path),
-        Door::Http | Door::Proxy => Address::new(false, uri.authority().map(|a| a.as_str()).or(host)?, path),
+        Door::Https => {
+            Address::new(true, uri.authority().map(hyper::http::uri::Authority::as_str).or(host)?, path)
+        }
+        Door::Http | Door::Proxy => {
+            Address::new(false, uri.authority().map(hyper::http::uri::Authority::as_str).or(host)?, path)
+        }
     }
 }
 

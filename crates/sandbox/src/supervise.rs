@@ -316,7 +316,7 @@ impl<'a> Supervision<'a> {
                 (Some(Message::Failed(failure)), _) => heard.failed = Some(failure),
                 (Some(Message::Root), Some(root)) => heard.root = Some(root),
                 (Some(Message::Door { nth }), Some(door)) if nth == heard.doors.len() as u64 => {
-                    heard.doors.push(door)
+                    heard.doors.push(door);
                 }
                 (Some(Message::Names), Some(names)) => heard.names = Some(names),
                 (Some(Message::Filtered { landlock }), listener) => {
