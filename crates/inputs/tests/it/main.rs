@@ -5,8 +5,8 @@
 mod archives;
 mod audit;
 mod debian_archive;
-mod host;
 mod ecosystem;
+mod host;
 mod hostile;
 mod images;
 mod real;
