@@ -33,7 +33,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let wish = Wish { folder: &name, suite: args.suite.as_deref(), archives: &host.apt };
     let proposal = propose(&files, &found, &wish);
-    model::recipe::parse("selfsame.toml", &without_uses(&proposal.text))?;
+    model::recipe::parse("selfsame.toml", &proposal.text)?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -58,9 +58,4 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     let answer =
         json!({ "recipe": path, "found": tools, "projects": proposal.found, "missing": proposal.missing });
     Ok(Answer::ok(answer, table.text()))
-}
-
-/// The recipe without the key that lets a step's downloads be recorded.
-fn without_uses(text: &str) -> String {
-    text.lines().filter(|line| !line.starts_with("uses = ")).map(|line| format!("{line}\n")).collect()
 }

@@ -145,10 +145,8 @@ fn through(list: &BTreeMap<String, Vec<u8>>) {
         }
     }
     let proposal = propose(&files, &found, &Wish { folder: "a", suite: None, archives: &[] });
-    let known: String =
-        proposal.text.lines().filter(|l| !l.starts_with("uses = ")).map(|l| format!("{l}\n")).collect();
-    if let Err(error) = model::recipe::parse("selfsame.toml", &known) {
-        panic!("{error}\n{list:?}\n{known}");
+    if let Err(error) = model::recipe::parse("selfsame.toml", &proposal.text) {
+        panic!("{error}\n{list:?}\n{}", proposal.text);
     }
 }
 

@@ -128,6 +128,9 @@ impl Page<'_> {
                     tool => format!("  url = \"…\" and sha256 = \"…\" of {tool} {version} or newer"),
                 },
             );
+            let tool = wanted.tool;
+            comment(out, &format!("  at = \"opt/{tool}\""));
+            comment(out, &format!("  path = [\"opt/{tool}/bin\"]"));
         }
     }
 
