@@ -140,6 +140,9 @@ impl Kept {
     }
 }
 
+/// The URL that a page came from, and its bytes.
+type Page = (String, Vec<u8>);
+
 /// What came.
 pub(crate) struct Brought {
     pub(crate) answered: Answered,
@@ -158,7 +161,7 @@ pub(crate) struct Upstream<'a> {
     cx: &'a Context<'a>,
     client: &'a Client<'a>,
     /// Pages as they came, so that each is asked for once: URL it came from, content.
-    pages: Mutex<BTreeMap<Listing, Arc<(String, Vec<u8>)>>>,
+    pages: Mutex<BTreeMap<Listing, Arc<Page>>>,
 }
 
 impl<'a> Upstream<'a> {
@@ -213,12 +216,7 @@ impl<'a> Upstream<'a> {
     }
 
     /// A page in its canonical form.
-    fn canonical(
-        &self,
-        listing: &Listing,
-        page: &(String, Vec<u8>),
-        kept: &Kept,
-    ) -> Result<Answered, UpstreamError> {
+    fn canonical(&self, listing: &Listing, page: &Page, kept: &Kept) -> Result<Answered, UpstreamError> {
         let (url, bytes) = page;
         let text = std::str::from_utf8(bytes).map_err(|e| wrong(url, e.to_string()))?;
         let (kind, body) = match listing {
@@ -240,11 +238,7 @@ impl<'a> Upstream<'a> {
     }
 
     /// Brings a page once; `None` if there is none.
-    fn page(
-        &self,
-        listing: &Listing,
-        urls: &[String],
-    ) -> Result<Option<Arc<(String, Vec<u8>)>>, UpstreamError> {
+    fn page(&self, listing: &Listing, urls: &[String]) -> Result<Option<Arc<Page>>, UpstreamError> {
         let key = match listing {
             Listing::Pypi(name, _) => Listing::Pypi(name.clone(), true),
             other => other.clone(),

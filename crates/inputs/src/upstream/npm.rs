@@ -14,10 +14,7 @@ pub(super) fn route(up: &Upstream<'_>, path: &str) -> Result<Route, UpstreamErro
     if path.contains("/-/") {
         return Ok(Route::To(to(path)));
     }
-    let (name, rest) = match split(path) {
-        Some(found) => found,
-        None => return Ok(Route::Nowhere),
-    };
+    let Some((name, rest)) = split(path) else { return Ok(Route::Nowhere) };
     match rest {
         None => {
             let urls = to(&format!("/{}", name.replace('/', "%2f")));
