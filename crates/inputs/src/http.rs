@@ -99,8 +99,6 @@ pub(crate) struct Passed<'a> {
     /// Name, value.
     pub(crate) headers: Vec<(&'static str, &'a str)>,
     pub(crate) body: &'a [u8],
-    /// Whether redirections are followed.
-    pub(crate) follow: bool,
 }
 
 /// The answer to it; its body is in the store, without any encoding of its transfer.
@@ -246,7 +244,7 @@ impl<'a> Client<'a> {
         limit: u64,
         store: &Store,
     ) -> Result<Result<Reply, ureq::Error>, HttpError> {
-        let Passed { method, url, headers, body, follow } = passed;
+        let Passed { method, url, headers, body } = passed;
         let wrong = |reason: String| HttpError::Url { url: (*url).to_owned(), reason };
         let mut request = ureq::http::Request::builder().method(*method).uri(*url);
         for (name, value) in headers {
@@ -257,10 +255,9 @@ impl<'a> Client<'a> {
         }
         let request = request.body(*body).map_err(|e| wrong(e.to_string()))?;
         let agent = self.agent(url)?;
-        let redirects = if *follow { 10 } else { 0 };
         let request = agent
             .configure_request(request)
-            .max_redirects(redirects)
+            .max_redirects(0)
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
             .build();

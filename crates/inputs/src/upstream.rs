@@ -173,7 +173,7 @@ impl<'a> Upstream<'a> {
     pub(crate) fn bring(&self, asked: &Asked, sent: &Sent, kept: &Kept) -> Result<Brought, UpstreamError> {
         let (ecosystem, path) = match &asked.place {
             Place::Url(url) => {
-                let reply = self.pass(asked, sent, url, false)?;
+                let reply = self.pass(asked, sent, url)?;
                 return Ok(self.answered(url, reply)?.into());
             }
             Place::Registry(ecosystem, path) => (*ecosystem, path),
@@ -194,17 +194,16 @@ impl<'a> Upstream<'a> {
             }
             Route::Nowhere => Ok(self.nothing(404)?.into()),
             Route::To(urls) => {
-                let mut last = None;
-                for url in urls {
-                    let reply = self.pass(asked, sent, &url, true)?;
-                    let missing = matches!(reply.status, 404 | 410);
-                    let answered = self.answered(&url, reply)?;
-                    if !missing {
-                        return Ok(answered.into());
-                    }
-                    last = Some(answered);
+                if asked.method != "GET" {
+                    return Ok(self.nothing(405)?.into());
                 }
-                Ok(last.map_or_else(|| self.nothing(404), Ok)?.into())
+                for url in urls {
+                    match self.file(&url)? {
+                        Answered { status: 404 | 410, .. } => {}
+                        answered => return Ok(answered.into()),
+                    }
+                }
+                Ok(self.nothing(404)?.into())
             }
             Route::Page(listing, urls) => {
                 let Some(page) = self.page(&listing, &urls)? else {
@@ -266,9 +265,21 @@ impl<'a> Upstream<'a> {
         Ok(None)
     }
 
-    fn pass(&self, asked: &Asked, sent: &Sent, url: &str, follow: bool) -> Result<Reply, UpstreamError> {
+    /// Brings a file of a registry, continued where it broke. What kind of file it is, each mirror says in its own way, and
+    /// no tool asks.
+    fn file(&self, url: &str) -> Result<Answered, UpstreamError> {
+        match self.client.download(url, LIMIT, self.cx.store, &|_| {}) {
+            Ok(body) => Ok(Answered { status: 200, body, content_type: None, location: None }),
+            Err(HttpError::NotFound { .. }) => self.nothing(404),
+            Err(HttpError::Status { status, .. }) if (400..500).contains(&status) => self.nothing(status),
+            Err(HttpError::Status { url, status }) => Err(UpstreamError::Down { url, status }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn pass(&self, asked: &Asked, sent: &Sent, url: &str) -> Result<Reply, UpstreamError> {
         let headers = sent.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let passed = Passed { method: &asked.method, url, headers, body: &sent.body, follow };
+        let passed = Passed { method: &asked.method, url, headers, body: &sent.body };
         let reply = self.client.pass(&passed, LIMIT, self.cx.store)?;
         if reply.status >= 500 {
             return Err(UpstreamError::Down { url: url.to_owned(), status: reply.status });

@@ -20,8 +20,8 @@ pub(super) fn route(up: &Upstream<'_>, path: &str) -> Result<Route, UpstreamErro
             let urls = to(&format!("/{}", name.replace('/', "%2f")));
             Ok(Route::Page(Listing::Npm(name), urls))
         }
-        // One version's manifest.
-        Some(_) => Ok(Route::To(to(path))),
+        // One version's manifest: the document has it, and addresses of the inside.
+        Some(_) => Ok(Route::Nowhere),
     }
 }
 
