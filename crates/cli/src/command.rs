@@ -8,6 +8,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod mirror;
 pub(crate) mod rebuild;
 pub(crate) mod reproduce;
 pub(crate) mod shell;
@@ -43,6 +44,8 @@ pub(crate) enum Verb {
     Lock(lock::Args),
     /// Bring the locked inputs into the store (uses the network)
     Fetch(fetch::Args),
+    /// Carry locked inputs to where there is no network, or serve them
+    Mirror(mirror::Args),
     /// Build in the sandbox, pack, write SBOMs and signed provenance
     Build(build::Args),
     /// Build, build again, compare, verify: the whole proof in one command
@@ -76,6 +79,7 @@ impl Verb {
             Self::Init(_) => "init",
             Self::Lock(_) => "lock",
             Self::Fetch(_) => "fetch",
+            Self::Mirror(_) => "mirror",
             Self::Build(_) => "build",
             Self::Reproduce(_) => "reproduce",
             Self::Shell(_) => "shell",
@@ -109,6 +113,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),
         Verb::Fetch(args) => with(&|s| fetch::run(s, args)),
+        Verb::Mirror(args) => with(&|s| mirror::run(s, args)),
         Verb::Build(args) => with(&|s| build::run(s, args)),
         Verb::Reproduce(args) => with(&|s| reproduce::run(s, args)),
         Verb::Shell(args) => with(&|s| shell::run(s, args)),
@@ -129,5 +134,8 @@ const fn collects(verb: &Verb) -> bool {
 
 /// True for verbs that record nothing.
 const fn asks(verb: &Verb) -> bool {
-    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_))
+    matches!(
+        verb,
+        Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_) | Verb::Mirror(_)
+    )
 }

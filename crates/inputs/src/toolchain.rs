@@ -124,20 +124,52 @@ pub(crate) fn fetch(
         if expected == found { Ok(()) } else { Err(InputError::Tree { what: what.into(), expected, found }) }
     };
     if !base_made(cx.store, locked) || !cx.store.missing(&locked.base_tree)?.is_empty() {
-        let found = match &locked.base {
-            LockedBase::Debian(packages) => {
-                debian::fetch(cx, client, packages, recipe.and_then(|r| r.toolchain.debian()))?
-            }
-            LockedBase::Image(image) => image::fetch(cx, client, image)?,
-            LockedBase::Host(host) => host::fetch(cx, host, locked)?,
-            LockedBase::Empty => overlay::nothing(cx.store)?,
-        };
-        same("the toolchain", locked.base_tree, found)?;
+        same("the toolchain", locked.base_tree, base(cx, client, locked, recipe)?)?;
     }
     for archive in &locked.archives {
         overlay::fetch(cx, client, archive, &locked.arch)?;
     }
     same("the toolchain", locked.tree, overlay::compose(cx, locked)?)
+}
+
+/// Brings what is missing of the base, and gives the tree that it makes.
+fn base(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    locked: &LockedToolchain,
+    recipe: Option<&Recipe>,
+) -> Result<Digest, InputError> {
+    match &locked.base {
+        LockedBase::Debian(packages) => {
+            debian::fetch(cx, client, packages, recipe.and_then(|r| r.toolchain.debian()))
+        }
+        LockedBase::Image(image) => image::fetch(cx, client, image),
+        LockedBase::Host(host) => host::fetch(cx, host, locked),
+        LockedBase::Empty => Ok(overlay::nothing(cx.store)?),
+    }
+}
+
+/// Brings the files that the store lacks, even if it holds the trees that they make.
+pub(crate) fn files(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    locked: &LockedToolchain,
+    recipe: Option<&Recipe>,
+) -> Result<(), InputError> {
+    let lacks = match &locked.base {
+        LockedBase::Debian(debian) => debian.packages.iter().any(|p| !cx.store.contains(&p.digest)),
+        LockedBase::Image(image) => image.layers.iter().chain([&image.config]).any(|d| !cx.store.contains(d)),
+        LockedBase::Host(_) | LockedBase::Empty => false,
+    };
+    if lacks {
+        base(cx, client, locked, recipe)?;
+    }
+    for archive in &locked.archives {
+        if archive.files.iter().any(|f| !cx.store.contains(&f.digest)) {
+            overlay::bring_again(cx, client, archive, &locked.arch)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether this store has seen the tree made of what the lock says.

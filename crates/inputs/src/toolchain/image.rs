@@ -49,7 +49,7 @@ pub(super) fn lock(
         }
         _ => resolve(&origin, image, &platform)?,
     };
-    let (tree, configuration) = make(cx, &origin, image, &parts)?;
+    let (tree, configuration) = make(cx, Some(&origin), image, &parts)?;
     if !platform.fits(&configuration.platform) {
         return Err(ImageError::Platform {
             image: image.to_string(),
@@ -82,14 +82,16 @@ pub(super) fn fetch(
     client: &Client<'_>,
     locked: &LockedImage,
 ) -> Result<Digest, InputError> {
-    let origin = Origin::open(cx, client, &locked.image)?;
+    // What a mirror brought whole needs no registry, nor one to be configured.
+    let there = locked.layers.iter().chain([&locked.config]).all(|d| cx.store.contains(d));
+    let origin = if there { None } else { Some(Origin::open(cx, client, &locked.image)?) };
     let parts = Parts {
         index: locked.index,
         manifest: locked.manifest,
         config: locked.config,
         layers: locked.layers.clone(),
     };
-    let (tree, _) = make(cx, &origin, &locked.image, &parts)?;
+    let (tree, _) = make(cx, origin.as_ref(), &locked.image, &parts)?;
     remember(cx, locked, &tree)?;
     Ok(tree)
 }
@@ -148,12 +150,14 @@ fn resolve(origin: &Origin<'_>, image: &Reference, platform: &Platform) -> Resul
 /// Brings configuration and layers, and unpacks them.
 fn make(
     cx: &Context<'_>,
-    origin: &Origin<'_>,
+    origin: Option<&Origin<'_>>,
     image: &Reference,
     parts: &Parts,
 ) -> Result<(Digest, Configuration), InputError> {
     for digest in std::iter::once(&parts.config).chain(&parts.layers) {
-        origin.bring(cx, image, digest)?;
+        if let Some(origin) = origin {
+            origin.bring(cx, image, digest)?;
+        }
     }
     let configuration =
         Configuration::read(&cx.store.read(&parts.config)?, parts.layers.len()).map_err(unreadable(image))?;

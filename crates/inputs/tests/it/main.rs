@@ -4,10 +4,11 @@
 
 mod archives;
 mod debian_archive;
-mod host;
 mod ecosystem;
+mod host;
 mod hostile;
 mod images;
+mod mirror;
 mod real;
 mod server;
 mod sources;
