@@ -15,6 +15,7 @@ pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod store;
 pub(crate) mod toolchain;
+pub(crate) mod update;
 pub(crate) mod verify;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -42,6 +43,8 @@ pub(crate) enum Verb {
     Init(init::Args),
     /// Resolve every input of the recipe and write selfsame.lock (uses the network)
     Lock(lock::Args),
+    /// Move locked inputs on to what there is now, showing what changes (uses the network)
+    Update(update::Args),
     /// Bring the locked inputs into the store (uses the network)
     Fetch(fetch::Args),
     /// Carry locked inputs to where there is no network, or serve them
@@ -78,6 +81,7 @@ impl Verb {
         match self {
             Self::Init(_) => "init",
             Self::Lock(_) => "lock",
+            Self::Update(_) => "update",
             Self::Fetch(_) => "fetch",
             Self::Mirror(_) => "mirror",
             Self::Build(_) => "build",
@@ -112,6 +116,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),
+        Verb::Update(args) => with(&|s| update::run(s, args)),
         Verb::Fetch(args) => with(&|s| fetch::run(s, args)),
         Verb::Mirror(args) => with(&|s| mirror::run(s, args)),
         Verb::Build(args) => with(&|s| build::run(s, args)),

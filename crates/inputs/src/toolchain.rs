@@ -75,14 +75,21 @@ pub enum ToolchainError {
     },
 }
 
-/// Resolves and brings everything, and makes the tree. `previous` is what was locked before.
+/// Resolves and brings everything, and makes the tree. `previous` is what was locked before; its base stays while it is
+/// what the recipe asks for and can be had, unless it is to `move_on`.
 pub(crate) fn lock(
     cx: &Context<'_>,
     client: &Client<'_>,
     recipe: &Toolchain,
     previous: Option<&LockedToolchain>,
+    move_on: bool,
 ) -> Result<LockedToolchain, InputError> {
+    let kept = match previous.filter(|_| !move_on) {
+        Some(previous) => kept(cx, client, recipe, previous)?,
+        None => None,
+    };
     let (base_tree, base) = match &recipe.base {
+        _ if kept.is_some() => kept.expect("it was just looked at"),
         Base::Debian(packages) => debian::lock(cx, client, packages, &recipe.arch)?,
         Base::Image { image } => image::lock(cx, client, image, &recipe.arch, previous)?,
         Base::Host { programs } => host::lock(cx, programs, &recipe.arch)?,
@@ -105,6 +112,31 @@ pub(crate) fn lock(
     Ok(locked)
 }
 
+/// The base that is locked, if the recipe still asks for it and it can still be had.
+fn kept(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    recipe: &Toolchain,
+    locked: &LockedToolchain,
+) -> Result<Option<(Digest, LockedBase)>, InputError> {
+    let stale = locked.stale(recipe);
+    if locked.assembler != ASSEMBLER || stale.iter().any(|s| !s.what.starts_with("toolchain.archive")) {
+        return Ok(None);
+    }
+    let base = || Some((locked.base_tree, locked.base.clone()));
+    if base_made(cx.store, locked) && cx.store.missing(&locked.base_tree)?.is_empty() {
+        return Ok(base());
+    }
+    let reason = match self::base(cx, client, locked, Some(recipe)) {
+        Ok(tree) if tree == locked.base_tree => return Ok(base()),
+        Ok(tree) => format!("it makes {tree}, and not {}", locked.base_tree),
+        Err(error @ InputError::Store(_)) => return Err(error),
+        Err(error) => crate::error::chain(&error),
+    };
+    cx.warn(format!("the locked toolchain cannot be had any more, and is resolved anew: {reason}"), None);
+    Ok(None)
+}
+
 /// Brings what is locked, and makes the tree that the lock says.
 pub(crate) fn fetch(
     cx: &Context<'_>,
@@ -124,6 +156,7 @@ pub(crate) fn fetch(
         if expected == found { Ok(()) } else { Err(InputError::Tree { what: what.into(), expected, found }) }
     };
     if !base_made(cx.store, locked) || !cx.store.missing(&locked.base_tree)?.is_empty() {
+        let recipe = recipe.map(|r| &r.toolchain);
         same("the toolchain", locked.base_tree, base(cx, client, locked, recipe)?)?;
     }
     for archive in &locked.archives {
@@ -137,11 +170,11 @@ fn base(
     cx: &Context<'_>,
     client: &Client<'_>,
     locked: &LockedToolchain,
-    recipe: Option<&Recipe>,
+    recipe: Option<&Toolchain>,
 ) -> Result<Digest, InputError> {
     match &locked.base {
         LockedBase::Debian(packages) => {
-            debian::fetch(cx, client, packages, recipe.and_then(|r| r.toolchain.debian()))
+            debian::fetch(cx, client, packages, recipe.and_then(Toolchain::debian))
         }
         LockedBase::Image(image) => image::fetch(cx, client, image),
         LockedBase::Host(host) => host::fetch(cx, host, locked),
@@ -162,7 +195,7 @@ pub(crate) fn files(
         LockedBase::Host(_) | LockedBase::Empty => false,
     };
     if lacks {
-        base(cx, client, locked, recipe)?;
+        base(cx, client, locked, recipe.map(|r| &r.toolchain))?;
     }
     for archive in &locked.archives {
         if archive.files.iter().any(|f| !cx.store.contains(&f.digest)) {

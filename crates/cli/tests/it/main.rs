@@ -17,6 +17,7 @@ mod end;
 mod formats;
 mod languages;
 mod limits;
+mod mirror;
 mod mistakes;
 mod sealed;
 mod secrets;

@@ -49,7 +49,8 @@ pub(super) fn lock(
         }
         _ => resolve(&origin, image, &platform)?,
     };
-    let (tree, configuration) = make(cx, Some(&origin), image, &parts)?;
+    bring(cx, &origin, image, &parts)?;
+    let (tree, configuration) = make(cx, image, &parts)?;
     if !platform.fits(&configuration.platform) {
         return Err(ImageError::Platform {
             image: image.to_string(),
@@ -82,16 +83,17 @@ pub(super) fn fetch(
     client: &Client<'_>,
     locked: &LockedImage,
 ) -> Result<Digest, InputError> {
-    // What a mirror brought whole needs no registry, nor one to be configured.
-    let there = locked.layers.iter().chain([&locked.config]).all(|d| cx.store.contains(d));
-    let origin = if there { None } else { Some(Origin::open(cx, client, &locked.image)?) };
     let parts = Parts {
         index: locked.index,
         manifest: locked.manifest,
         config: locked.config,
         layers: locked.layers.clone(),
     };
-    let (tree, _) = make(cx, origin.as_ref(), &locked.image, &parts)?;
+    // Nobody is asked for what is here.
+    if std::iter::once(&parts.config).chain(&parts.layers).any(|d| !cx.store.contains(d)) {
+        bring(cx, &Origin::open(cx, client, &locked.image)?, &locked.image, &parts)?;
+    }
+    let (tree, _) = make(cx, &locked.image, &parts)?;
     remember(cx, locked, &tree)?;
     Ok(tree)
 }
@@ -147,18 +149,13 @@ fn resolve(origin: &Origin<'_>, image: &Reference, platform: &Platform) -> Resul
     })
 }
 
-/// Brings configuration and layers, and unpacks them.
-fn make(
-    cx: &Context<'_>,
-    origin: Option<&Origin<'_>>,
-    image: &Reference,
-    parts: &Parts,
-) -> Result<(Digest, Configuration), InputError> {
-    for digest in std::iter::once(&parts.config).chain(&parts.layers) {
-        if let Some(origin) = origin {
-            origin.bring(cx, image, digest)?;
-        }
-    }
+/// Brings configuration and layers.
+fn bring(cx: &Context<'_>, origin: &Origin<'_>, image: &Reference, parts: &Parts) -> Result<(), InputError> {
+    std::iter::once(&parts.config).chain(&parts.layers).try_for_each(|d| origin.bring(cx, image, d))
+}
+
+/// Unpacks the layers.
+fn make(cx: &Context<'_>, image: &Reference, parts: &Parts) -> Result<(Digest, Configuration), InputError> {
     let configuration =
         Configuration::read(&cx.store.read(&parts.config)?, parts.layers.len()).map_err(unreadable(image))?;
     let tree = unpack::unpack(cx, image, &parts.layers, &configuration.rootfs.diff_ids)?;

@@ -24,7 +24,9 @@ impl Serving {
         let (end, ended) = mpsc::channel::<()>();
         let thread = std::thread::spawn(move || {
             let ready = move |address| ready.send(address).unwrap();
-            let wait = move || drop(ended.recv());
+            let wait = move || {
+                let _ended = ended.recv();
+            };
             inputs::serve(shelf, "127.0.0.1:0".parse().unwrap(), ready, wait).unwrap();
         });
         Self { address: address.recv().unwrap(), end: Some(end), thread: Some(thread) }
