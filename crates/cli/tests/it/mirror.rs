@@ -35,9 +35,8 @@ fn project() -> (Project, tempfile::TempDir) {
         dir.path().display(),
         commit.trim()
     );
-    let rest = "[[step]]\nname = \"build\"\nrun = [\"mkdir out\", \"cp ../part/part out/ || cp part/part out/ || cp -r \
-                /build/src/part out/\"]\noutputs = [\"out\"]\n\n[[artifact]]\nname = \"out.tar\"\nformat = \"tar\"\n\
-                from = \"step:build/out\"\n";
+    let rest = "[[step]]\nname = \"build\"\ninputs = { part = \"source:part\" }\nrun = [\"mkdir out\", \"cp part/part \
+                out/\"]\noutputs = [\"out\"]\n\n[[artifact]]\nname = \"out.tar\"\nformat = \"tar\"\nfrom = \"step:build/out\"\n";
     (Project::new(&recipe(&format!("{source}\n{rest}")), &[]), dir)
 }
 

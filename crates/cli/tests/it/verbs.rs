@@ -198,7 +198,9 @@ fn the_help_is_a_page() {
     Commands:
       init         Write a first recipe for the project in this folder
       lock         Resolve every input of the recipe and write selfsame.lock (uses the network)
+      update       Move locked inputs on to what there is now, showing what changes (uses the network)
       fetch        Bring the locked inputs into the store (uses the network)
+      mirror       Carry locked inputs to where there is no network, or serve them
       build        Build in the sandbox, pack, write SBOMs and signed provenance
       reproduce    Build, build again, compare, verify: the whole proof in one command
       shell        Open a shell in the sandbox of a step
@@ -206,6 +208,7 @@ fn the_help_is_a_page() {
       rebuild      Build again from a bundle alone and compare
       show         Show everything known about a digest, an artifact or a build
       log          List what happened, newest first
+      toolchain    Look at locked toolchains
       store        Look after the store of bytes
       key          Look after signing keys
       doctor       Tell what this host can do, and what would fix what it cannot
