@@ -120,15 +120,17 @@ fn kept(
     locked: &LockedToolchain,
 ) -> Result<Option<(Digest, LockedBase)>, InputError> {
     let stale = locked.stale(recipe);
-    if locked.assembler != ASSEMBLER || stale.iter().any(|s| !s.what.starts_with("toolchain.archive")) {
+    // By other rules the same packages may make another tree. What else is said of a base is read by those rules too.
+    let same_rules = locked.assembler == ASSEMBLER;
+    let by_rules = !same_rules && locked.debian().is_none();
+    if by_rules || stale.iter().any(|s| !s.what.starts_with("toolchain.archive")) {
         return Ok(None);
     }
-    let base = || Some((locked.base_tree, locked.base.clone()));
-    if base_made(cx.store, locked) && cx.store.missing(&locked.base_tree)?.is_empty() {
-        return Ok(base());
+    if same_rules && base_made(cx.store, locked) && cx.store.missing(&locked.base_tree)?.is_empty() {
+        return Ok(Some((locked.base_tree, locked.base.clone())));
     }
-    let reason = match self::base(cx, client, locked, Some(recipe)) {
-        Ok(tree) if tree == locked.base_tree => return Ok(base()),
+    let reason = match base(cx, client, locked, Some(recipe)) {
+        Ok(tree) if tree == locked.base_tree || !same_rules => return Ok(Some((tree, locked.base.clone()))),
         Ok(tree) => format!("it makes {tree}, and not {}", locked.base_tree),
         Err(error @ InputError::Store(_)) => return Err(error),
         Err(error) => crate::error::chain(&error),

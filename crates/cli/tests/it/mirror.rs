@@ -94,6 +94,7 @@ impl Drop for Serving {
 fn another_machine_is_asked_first_by_fetch_and_by_the_environment() {
     let home = Home::own();
     let project = Project::new(&one_step(&["mkdir out"]), &[]);
+    home.ok(project.path(), &["lock"]);
     let serving = Serving::of(&home, &project, &[]);
     let other = Home::empty();
     let brought = other.ok(project.path(), &["fetch", "--from", "http://127.0.0.1:9", "--from", &serving.1]);
@@ -127,6 +128,7 @@ fn a_mirror_that_is_none_is_refused_with_the_reason() {
 fn only_update_moves_what_is_locked() {
     let home = Home::own();
     let project = Project::new(&one_step(&["mkdir out"]), &[]);
+    home.ok(project.path(), &["lock"]);
     // As locked at another time: the same packages, of which the archive says something else by now.
     let text = fs::read_to_string(project.file("selfsame.lock")).unwrap();
     let line = text.lines().find(|l| l.starts_with("source-version = ")).unwrap();
@@ -140,7 +142,7 @@ fn only_update_moves_what_is_locked() {
         assert_eq!(code, 3, "{error:#}");
         assert!(error.to_string().contains(told), "{error:#}");
     }
-    assert_eq!(home.json(project.path(), &["update"]).0, 2);
+    assert_eq!(home.run(project.path(), &["update", "--json"]).envelope("usage").0, 2);
 
     let shown = home.ok(project.path(), &["update", "--all", "--dry-run"]);
     assert_eq!(

@@ -486,7 +486,7 @@ fn only_update_takes_what_an_archive_has_newly() {
     assert_eq!(named, [("mawk", Some("2".to_owned()))]);
 
     // A recipe that asks for something else moves, with all of it.
-    let more = recipe(toolchain(&site.server.base, &["cc", "gawk"]), []);
+    let more = recipe(toolchain(&site.server.base, &["cc", "dash"]), []);
     let lock = site.world.with(|cx| inputs::lock(cx, &more, Some(&first))).unwrap();
     assert_eq!(closure(&lock)["mawk"], "2");
 
