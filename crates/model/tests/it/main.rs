@@ -5,3 +5,4 @@
 mod lock;
 mod reapi;
 mod recipe;
+mod transcript;
