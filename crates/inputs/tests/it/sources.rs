@@ -21,6 +21,9 @@ pub(crate) fn lock(world: &World, source: Source) -> Result<LockedSource, InputE
     // What is locked can be brought again, and is the same.
     let mut other = World::new();
     other.host.registries = world.host.registries.clone();
+    for name in ["GOPROXY", "GOSUMDB"] {
+        other.host.env.extend(world.host.env.get(name).map(|value| (name.into(), value.clone())));
+    }
     other.with(|cx| inputs::fetch(cx, &lock, Some(&recipe)))?;
     assert!(inputs::need(&lock, &other.store).is_empty());
     Ok(lock.sources["x"].clone())
