@@ -57,6 +57,8 @@ struct Step {
     /// Name, value, why.
     env: Vec<(&'static str, String, &'static str)>,
     run: Vec<String>,
+    /// What is run at lock time, if what the ecosystem would run at the root does not fetch it.
+    record: Vec<String>,
     outputs: Vec<String>,
     artifacts: Vec<Artifact>,
     wants: Vec<Wanted>,
@@ -100,6 +102,13 @@ impl Step {
     fn enter(&mut self) {
         if !self.dir.is_root() {
             self.run.push(format!("cd {}", shell(self.dir.as_str())));
+        }
+    }
+
+    /// Records with a command in the project's folder; at the root, every ecosystem knows it itself.
+    fn record_below(&mut self, command: &str) {
+        if !self.dir.is_root() {
+            self.record = vec![format!("cd {}", shell(self.dir.as_str())), command.to_owned()];
         }
     }
 

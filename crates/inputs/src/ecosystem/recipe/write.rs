@@ -169,6 +169,11 @@ fn write_step(out: &mut String, step: &Step) {
         let words: Vec<String> = step.uses.iter().map(|w| quote(w)).collect();
         let _ = writeln!(out, "uses = [{}]", words.join(", "));
     }
+    if !step.record.is_empty() {
+        comment(out, "What is run at lock time, and recorded.");
+        let commands: Vec<String> = step.record.iter().map(|c| quote(c)).collect();
+        let _ = writeln!(out, "record = [{}]", commands.join(", "));
+    }
     if !step.inputs.is_empty() {
         let others = step.inputs.iter().map(|(place, from)| format!(", {} = {}", quote(place), quote(from)));
         let _ = writeln!(out, "inputs = {{ \".\" = \"source:main\"{} }}", others.collect::<String>());
