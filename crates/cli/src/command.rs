@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod mirror;
 pub(crate) mod pin;
 pub(crate) mod rebuild;
 pub(crate) mod reproduce;
@@ -16,6 +17,7 @@ pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod store;
 pub(crate) mod toolchain;
+pub(crate) mod update;
 pub(crate) mod verify;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -47,8 +49,12 @@ pub(crate) enum Verb {
     Pin(pin::Args),
     /// Resolve every input of the recipe and write selfsame.lock (uses the network)
     Lock(lock::Args),
+    /// Move locked inputs on to what there is now, showing what changes (uses the network)
+    Update(update::Args),
     /// Bring the locked inputs into the store (uses the network)
     Fetch(fetch::Args),
+    /// Carry locked inputs to where there is no network, or serve them
+    Mirror(mirror::Args),
     /// Build in the sandbox, pack, write SBOMs and signed provenance
     Build(build::Args),
     /// Build, build again, compare, verify: the whole proof in one command
@@ -83,7 +89,9 @@ impl Verb {
             Self::Audit(_) => "audit",
             Self::Pin(_) => "pin",
             Self::Lock(_) => "lock",
+            Self::Update(_) => "update",
             Self::Fetch(_) => "fetch",
+            Self::Mirror(_) => "mirror",
             Self::Build(_) => "build",
             Self::Reproduce(_) => "reproduce",
             Self::Shell(_) => "shell",
@@ -118,7 +126,9 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),
+        Verb::Update(args) => with(&|s| update::run(s, args)),
         Verb::Fetch(args) => with(&|s| fetch::run(s, args)),
+        Verb::Mirror(args) => with(&|s| mirror::run(s, args)),
         Verb::Build(args) => with(&|s| build::run(s, args)),
         Verb::Reproduce(args) => with(&|s| reproduce::run(s, args)),
         Verb::Shell(args) => with(&|s| shell::run(s, args)),
@@ -139,5 +149,8 @@ const fn collects(verb: &Verb) -> bool {
 
 /// True for verbs that record nothing.
 const fn asks(verb: &Verb) -> bool {
-    matches!(verb, Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_))
+    matches!(
+        verb,
+        Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_) | Verb::Mirror(_)
+    )
 }

@@ -98,8 +98,19 @@ impl Session {
 
     /// Calls `work` with what wall one needs.
     pub(crate) fn inputs<T>(&self, dir: &Path, work: impl FnOnce(&inputs::Context<'_>) -> T) -> T {
+        self.inputs_from(&[], dir, work)
+    }
+
+    /// As [`Session::inputs`], with mirrors that are asked before those of the environment.
+    pub(crate) fn inputs_from<T>(
+        &self,
+        mirrors: &[String],
+        dir: &Path,
+        work: impl FnOnce(&inputs::Context<'_>) -> T,
+    ) -> T {
         let events = |event: Event| self.tell(&event);
-        let host = inputs::Host::discover(&self.env);
+        let mut host = inputs::Host::discover(&self.env);
+        host.mirrors.splice(0..0, mirrors.iter().cloned());
         work(&inputs::Context { store: &self.store, recipe_dir: dir, events: &events, host: &host })
     }
 

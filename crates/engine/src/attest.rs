@@ -160,6 +160,9 @@ fn inventory(job: &Job, built: &Built) -> Result<Inventory, PurlError> {
             }
         });
     }
+    for step in &built.steps {
+        components.extend(job.lock.steps.get(&step.step).map(Component::fetched).unwrap_or_default());
+    }
     let artifacts = built
         .artifacts
         .iter()
@@ -329,6 +332,19 @@ fn build_row<const N: usize>(
     for archive in &toolchain.archives {
         for file in &archive.files {
             material(file.digest, "toolchain-file", file.path.clone());
+        }
+    }
+    for step in &built.steps {
+        let Some(locked) = job.lock.steps.get(&step.step) else { continue };
+        material(locked.requests.digest(), "transcript", step.step.clone());
+        for (asked, answered) in &locked.requests.0 {
+            // Of a refusal nothing came.
+            if answered.body.size > 0 {
+                material(answered.body, "answer", asked.place.to_string());
+            }
+            if let Some(body) = asked.body {
+                material(body, "request", asked.place.to_string());
+            }
         }
     }
     let named = |kind: &str, digest: Digest, name: &str| Material {

@@ -32,6 +32,9 @@ pub enum InputError {
     /// `git` refused.
     #[error(transparent)]
     Git(#[from] crate::GitError),
+    /// A mirror cannot be written, read or served.
+    #[error(transparent)]
+    Mirror(#[from] crate::MirrorError),
     /// The store refused.
     #[error(transparent)]
     Store(#[from] store::StoreError),

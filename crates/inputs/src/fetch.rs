@@ -14,9 +14,10 @@ use model::{Digest, Event, RelPath};
 use store::Store;
 
 use crate::http::Client;
+use crate::source::git::proof;
 use crate::toolchain::debian::Archive;
 use crate::upstream::{Kept, Sent, Upstream};
-use crate::{Context, InputError, confirm, source, toolchain};
+use crate::{Context, InputError, confirm, mirror, source, toolchain};
 
 /// Makes sure that the store holds the toolchain's tree and every source's tree, whole.
 ///
@@ -29,6 +30,7 @@ use crate::{Context, InputError, confirm, source, toolchain};
 /// If something is gone, is not what the lock says, or gives another tree.
 pub fn fetch(cx: &Context<'_>, lock: &Lock, recipe: Option<&Recipe>) -> Result<(), InputError> {
     let client = Client::new(cx.host);
+    mirror::ask::bring(cx, lock)?;
     let whole = |tree: &Digest| cx.store.missing(tree).map(|m| m.is_empty());
     if !toolchain::confirmed(cx.store, &lock.toolchain) || !whole(&lock.toolchain.tree)? {
         toolchain::fetch(cx, &client, &lock.toolchain, recipe)?;
@@ -46,6 +48,23 @@ pub fn fetch(cx: &Context<'_>, lock: &Lock, recipe: Option<&Recipe>) -> Result<(
     }
     for (name, step) in &lock.steps {
         answers(cx, &client, name, &step.requests)?;
+    }
+    Ok(())
+}
+
+/// Brings the files that the store lacks, even if it holds the trees that they make: for who passes them on.
+pub(crate) fn files(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    lock: &Lock,
+    recipe: Option<&Recipe>,
+) -> Result<(), InputError> {
+    toolchain::files(cx, client, &lock.toolchain, recipe)?;
+    for (name, locked) in &lock.sources {
+        if locked.files.iter().any(|f| !cx.store.contains(&f.digest)) {
+            source::fetch(cx, client, name, locked, recipe, &lock.toolchain)
+                .map_err(|e| InputError::Source { name: name.clone(), cause: Box::new(e) })?;
+        }
     }
     Ok(())
 }
@@ -138,7 +157,11 @@ pub fn need(lock: &Lock, store: &Store) -> Vec<String> {
             continue;
         }
         match &source.origin {
-            Locator::Git { .. } => list.push(format!("source {name}: {}", source.origin)),
+            Locator::Git { commit, .. } => {
+                if !proof::proven(store, commit, &source.tree).unwrap_or(false) {
+                    list.push(format!("source {name}: {}", source.origin));
+                }
+            }
             _ => {
                 let files = source.files.iter().filter(|f| !store.contains(&f.digest));
                 list.extend(files.map(|f| format!("source {name}: {}", f.path)));

@@ -81,6 +81,8 @@ pub struct Host {
     pub retry: Vec<Duration>,
     /// How many downloads run at once.
     pub connections: usize,
+    /// Mirrors that are asked for what is locked before its locators are: URLs, folders, archives. In this order.
+    pub mirrors: Vec<String>,
     /// Where this machine's files are: `/`, and another folder only where a machine is made up.
     pub root: PathBuf,
     /// For the commands that are started: `git`, `cargo`, `npm`, `python3`.
@@ -152,6 +154,7 @@ impl Host {
             roots: Vec::new(),
             retry: [500, 1000, 2000, 4000].map(Duration::from_millis).to_vec(),
             connections: 8,
+            mirrors: Vec::new(),
             root: PathBuf::from("/"),
             env: BTreeMap::new(),
             learned: Mutex::default(),
@@ -177,6 +180,8 @@ impl Host {
         let named = env.get("SSL_CERT_FILE").map(PathBuf::from).filter(|p| p.is_file());
         host.roots =
             named.or_else(|| bundles.iter().map(PathBuf::from).find(|p| p.is_file())).into_iter().collect();
+        let mirrors = env.get("SELFSAME_MIRRORS").map_or("", String::as_str);
+        host.mirrors = mirrors.split_whitespace().map(str::to_owned).collect();
         for (name, address) in env {
             if let Some(kind) = name.strip_prefix("SELFSAME_REGISTRY_").filter(|_| !address.is_empty()) {
                 host.registries.insert(kind.to_ascii_lowercase(), address.clone());

@@ -99,8 +99,6 @@ pub(crate) struct Passed<'a> {
     /// Name, value.
     pub(crate) headers: Vec<(&'static str, &'a str)>,
     pub(crate) body: &'a [u8],
-    /// Whether redirections are followed.
-    pub(crate) follow: bool,
 }
 
 /// The answer to it; its body is in the store, without any encoding of its transfer.
@@ -115,6 +113,8 @@ pub(crate) struct Reply {
 /// An HTTP client as the host is configured. Connections are kept and shared between threads.
 pub(crate) struct Client<'a> {
     host: &'a Host,
+    /// How long to wait before each further attempt.
+    retry: Vec<Duration>,
     agents: Mutex<BTreeMap<Option<String>, Agent>>,
     roots: Mutex<Option<RootCerts>>,
 }
@@ -170,7 +170,12 @@ enum Attempt {
 
 impl<'a> Client<'a> {
     pub(crate) fn new(host: &'a Host) -> Self {
-        Self { host, agents: Mutex::default(), roots: Mutex::default() }
+        Self::with_retry(host, host.retry.clone())
+    }
+
+    /// As [`Client::new`], with these waits before further attempts.
+    pub(crate) fn with_retry(host: &'a Host, retry: Vec<Duration>) -> Self {
+        Self { host, retry, agents: Mutex::default(), roots: Mutex::default() }
     }
 
     /// The bytes at `url`, at most `limit` of them.
@@ -220,7 +225,7 @@ impl<'a> Client<'a> {
     /// Passes a request on, its body of at most `limit` bytes into the store. What the host has of credentials goes along.
     /// Connection errors, 408, 429 and 5xx are tried again on the host's schedule; the last 5xx is an answer.
     pub(crate) fn pass(&self, passed: &Passed<'_>, limit: u64, store: &Store) -> Result<Reply, HttpError> {
-        let mut waits = self.host.retry.iter();
+        let mut waits = self.retry.iter();
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -246,7 +251,7 @@ impl<'a> Client<'a> {
         limit: u64,
         store: &Store,
     ) -> Result<Result<Reply, ureq::Error>, HttpError> {
-        let Passed { method, url, headers, body, follow } = passed;
+        let Passed { method, url, headers, body } = passed;
         let wrong = |reason: String| HttpError::Url { url: (*url).to_owned(), reason };
         let mut request = ureq::http::Request::builder().method(*method).uri(*url);
         for (name, value) in headers {
@@ -257,10 +262,9 @@ impl<'a> Client<'a> {
         }
         let request = request.body(*body).map_err(|e| wrong(e.to_string()))?;
         let agent = self.agent(url)?;
-        let redirects = if *follow { 10 } else { 0 };
         let request = agent
             .configure_request(request)
-            .max_redirects(redirects)
+            .max_redirects(0)
             .max_redirects_will_error(false)
             .allow_non_standard_methods(true)
             .build();
@@ -311,7 +315,7 @@ impl<'a> Client<'a> {
             return Err(HttpError::Url { url: url.to_owned(), reason });
         }
         let mut state = Resume { validator: None, done: 0 };
-        let mut waits = self.host.retry.iter();
+        let mut waits = self.retry.iter();
         let mut attempts = 0;
         loop {
             attempts += 1;
@@ -321,7 +325,7 @@ impl<'a> Client<'a> {
                 Attempt::Broken(cause) => cause,
             };
             if state.done > before {
-                waits = self.host.retry.iter();
+                waits = self.retry.iter();
             }
             match (waits.next().filter(|_| attempts < ATTEMPTS), cause) {
                 (Some(wait), _) => std::thread::sleep(*wait),

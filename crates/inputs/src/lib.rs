@@ -1,7 +1,8 @@
 //! Lock time: the only crate that reaches out for inputs.
 //!
 //! What it does: [`lock`] resolves a recipe's toolchain and sources, brings every byte of them into the store and
-//! writes down what came; [`fetch`] brings locked inputs again, checked against the lock; [`worktree`] reads the
+//! writes down what came; [`fetch`] brings locked inputs again, checked against the lock; [`export`], [`import`] and
+//! [`serve`] pass them on to machines without a network; [`worktree`] reads the
 //! git work tree as it stands; [`audit`] says what floats or leaks in a repository, and [`audit::pin`] what that would
 //! be if it did not. What it forbids itself: building. No byte that it brings is ever run: packages are
 //! unpacked, their maintainer scripts are read and not executed, and of the host only `git` and, to learn where a
@@ -16,6 +17,7 @@ mod deb822;
 mod error;
 mod fetch;
 mod lock;
+mod mirror;
 mod record;
 mod upstream;
 
@@ -40,7 +42,8 @@ pub use fetch::{fetch, need};
 pub use git::GitError;
 pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
-pub use lock::lock;
+pub use lock::{lock, update};
+pub use mirror::{Form, Imported, Index, Listed, MirrorError, Shelf, export, import, serve};
 pub use oci::{CredentialError, ImageError};
 pub use record::{Network, Recorder};
 pub use source::git::commit;

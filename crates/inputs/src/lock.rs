@@ -6,20 +6,42 @@ use model::lock::{FORMAT, Lock};
 use model::recipe::{Recipe, Source};
 
 use crate::http::Client;
-use crate::{Context, InputError, confirm, source, toolchain};
+use crate::{Context, InputError, confirm, mirror, source, toolchain};
 
-/// Locks every input of `recipe`: the closure of its toolchain as the archive has it now, and its sources. Everything is
-/// in the store afterwards. What its steps fetch is recorded after that ([`crate::Recorder`]).
+/// Locks every input of `recipe`: its toolchain and its sources. Everything is in the store afterwards. What its steps
+/// fetch is recorded after that ([`crate::Recorder`]).
 ///
-/// The same archive and recipe give the same lock. What `previous` has locked and cannot have changed (a commit, a hash,
-/// a published version) is taken from it without asking again, if the store still holds it and has
-/// seen it made.
+/// Nothing moves that need not. What `previous` has locked, the recipe still asks for and can still be had stays: packages
+/// of a toolchain too, though their archive may have newer ones by now ([`update`] takes those). What a recipe newly asks
+/// for is as the archive has it now.
 ///
 /// # Errors
 /// If something is not there, not signed, not what its index says, or does not fit together.
 pub fn lock(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Result<Lock, InputError> {
+    resolve(cx, recipe, previous, false)
+}
+
+/// As [`lock`], and the toolchain's base moves on: to the packages that the archive has now, to the image that its tag names
+/// now, to this machine as it is now. Sources and archives stay, because the recipe itself pins them.
+///
+/// # Errors
+/// As [`lock`].
+pub fn update(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Result<Lock, InputError> {
+    resolve(cx, recipe, previous, true)
+}
+
+fn resolve(
+    cx: &Context<'_>,
+    recipe: &Recipe,
+    previous: Option<&Lock>,
+    move_on: bool,
+) -> Result<Lock, InputError> {
     let client = Client::new(cx.host);
-    let toolchain = toolchain::lock(cx, &client, &recipe.toolchain, previous.map(|p| &p.toolchain))?;
+    if let Some(previous) = previous.filter(|p| !move_on && p.stale(recipe).is_empty()) {
+        mirror::ask::bring(cx, previous)?;
+    }
+    let known = previous.map(|p| &p.toolchain);
+    let toolchain = toolchain::lock(cx, &client, &recipe.toolchain, known, move_on)?;
     let mut sources = BTreeMap::new();
     for (name, source) in &recipe.sources {
         let Source::Fetched(origin) = source else { continue };

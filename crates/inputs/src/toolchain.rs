@@ -75,14 +75,21 @@ pub enum ToolchainError {
     },
 }
 
-/// Resolves and brings everything, and makes the tree. `previous` is what was locked before.
+/// Resolves and brings everything, and makes the tree. `previous` is what was locked before; its base stays while it is
+/// what the recipe asks for and can be had, unless it is to `move_on`.
 pub(crate) fn lock(
     cx: &Context<'_>,
     client: &Client<'_>,
     recipe: &Toolchain,
     previous: Option<&LockedToolchain>,
+    move_on: bool,
 ) -> Result<LockedToolchain, InputError> {
+    let kept = match previous.filter(|_| !move_on) {
+        Some(previous) => kept(cx, client, recipe, previous)?,
+        None => None,
+    };
     let (base_tree, base) = match &recipe.base {
+        _ if kept.is_some() => kept.expect("it was just looked at"),
         Base::Debian(packages) => debian::lock(cx, client, packages, &recipe.arch)?,
         Base::Image { image } => image::lock(cx, client, image, &recipe.arch, previous)?,
         Base::Host { programs } => host::lock(cx, programs, &recipe.arch)?,
@@ -105,6 +112,33 @@ pub(crate) fn lock(
     Ok(locked)
 }
 
+/// The base that is locked, if the recipe still asks for it and it can still be had.
+fn kept(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    recipe: &Toolchain,
+    locked: &LockedToolchain,
+) -> Result<Option<(Digest, LockedBase)>, InputError> {
+    let stale = locked.stale(recipe);
+    // By other rules the same packages may make another tree. What else is said of a base is read by those rules too.
+    let same_rules = locked.assembler == ASSEMBLER;
+    let by_rules = !same_rules && locked.debian().is_none();
+    if by_rules || stale.iter().any(|s| !s.what.starts_with("toolchain.archive")) {
+        return Ok(None);
+    }
+    if same_rules && base_made(cx.store, locked) && cx.store.missing(&locked.base_tree)?.is_empty() {
+        return Ok(Some((locked.base_tree, locked.base.clone())));
+    }
+    let reason = match base(cx, client, locked, Some(recipe)) {
+        Ok(tree) if tree == locked.base_tree || !same_rules => return Ok(Some((tree, locked.base.clone()))),
+        Ok(tree) => format!("it makes {tree}, and not {}", locked.base_tree),
+        Err(error @ InputError::Store(_)) => return Err(error),
+        Err(error) => crate::error::chain(&error),
+    };
+    cx.warn(format!("the locked toolchain cannot be had any more, and is resolved anew: {reason}"), None);
+    Ok(None)
+}
+
 /// Brings what is locked, and makes the tree that the lock says.
 pub(crate) fn fetch(
     cx: &Context<'_>,
@@ -124,20 +158,53 @@ pub(crate) fn fetch(
         if expected == found { Ok(()) } else { Err(InputError::Tree { what: what.into(), expected, found }) }
     };
     if !base_made(cx.store, locked) || !cx.store.missing(&locked.base_tree)?.is_empty() {
-        let found = match &locked.base {
-            LockedBase::Debian(packages) => {
-                debian::fetch(cx, client, packages, recipe.and_then(|r| r.toolchain.debian()))?
-            }
-            LockedBase::Image(image) => image::fetch(cx, client, image)?,
-            LockedBase::Host(host) => host::fetch(cx, host, locked)?,
-            LockedBase::Empty => overlay::nothing(cx.store)?,
-        };
-        same("the toolchain", locked.base_tree, found)?;
+        let recipe = recipe.map(|r| &r.toolchain);
+        same("the toolchain", locked.base_tree, base(cx, client, locked, recipe)?)?;
     }
     for archive in &locked.archives {
         overlay::fetch(cx, client, archive, &locked.arch)?;
     }
     same("the toolchain", locked.tree, overlay::compose(cx, locked)?)
+}
+
+/// Brings what is missing of the base, and gives the tree that it makes.
+fn base(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    locked: &LockedToolchain,
+    recipe: Option<&Toolchain>,
+) -> Result<Digest, InputError> {
+    match &locked.base {
+        LockedBase::Debian(packages) => {
+            debian::fetch(cx, client, packages, recipe.and_then(Toolchain::debian))
+        }
+        LockedBase::Image(image) => image::fetch(cx, client, image),
+        LockedBase::Host(host) => host::fetch(cx, host, locked),
+        LockedBase::Empty => Ok(overlay::nothing(cx.store)?),
+    }
+}
+
+/// Brings the files that the store lacks, even if it holds the trees that they make.
+pub(crate) fn files(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    locked: &LockedToolchain,
+    recipe: Option<&Recipe>,
+) -> Result<(), InputError> {
+    let lacks = match &locked.base {
+        LockedBase::Debian(debian) => debian.packages.iter().any(|p| !cx.store.contains(&p.digest)),
+        LockedBase::Image(image) => image.layers.iter().chain([&image.config]).any(|d| !cx.store.contains(d)),
+        LockedBase::Host(_) | LockedBase::Empty => false,
+    };
+    if lacks {
+        base(cx, client, locked, recipe.map(|r| &r.toolchain))?;
+    }
+    for archive in &locked.archives {
+        if archive.files.iter().any(|f| !cx.store.contains(&f.digest)) {
+            overlay::bring_again(cx, client, archive, &locked.arch)?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether this store has seen the tree made of what the lock says.

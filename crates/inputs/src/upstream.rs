@@ -140,6 +140,9 @@ impl Kept {
     }
 }
 
+/// The URL that a page came from, and its bytes.
+type Page = (String, Vec<u8>);
+
 /// What came.
 pub(crate) struct Brought {
     pub(crate) answered: Answered,
@@ -158,7 +161,7 @@ pub(crate) struct Upstream<'a> {
     cx: &'a Context<'a>,
     client: &'a Client<'a>,
     /// Pages as they came, so that each is asked for once: URL it came from, content.
-    pages: Mutex<BTreeMap<Listing, Arc<(String, Vec<u8>)>>>,
+    pages: Mutex<BTreeMap<Listing, Arc<Page>>>,
 }
 
 impl<'a> Upstream<'a> {
@@ -170,7 +173,7 @@ impl<'a> Upstream<'a> {
     pub(crate) fn bring(&self, asked: &Asked, sent: &Sent, kept: &Kept) -> Result<Brought, UpstreamError> {
         let (ecosystem, path) = match &asked.place {
             Place::Url(url) => {
-                let reply = self.pass(asked, sent, url, false)?;
+                let reply = self.pass(asked, sent, url)?;
                 return Ok(self.answered(url, reply)?.into());
             }
             Place::Registry(ecosystem, path) => (*ecosystem, path),
@@ -191,17 +194,16 @@ impl<'a> Upstream<'a> {
             }
             Route::Nowhere => Ok(self.nothing(404)?.into()),
             Route::To(urls) => {
-                let mut last = None;
-                for url in urls {
-                    let reply = self.pass(asked, sent, &url, true)?;
-                    let missing = matches!(reply.status, 404 | 410);
-                    let answered = self.answered(&url, reply)?;
-                    if !missing {
-                        return Ok(answered.into());
-                    }
-                    last = Some(answered);
+                if asked.method != "GET" {
+                    return Ok(self.nothing(405)?.into());
                 }
-                Ok(last.map_or_else(|| self.nothing(404), Ok)?.into())
+                for url in urls {
+                    match self.file(&url)? {
+                        Answered { status: 404 | 410, .. } => {}
+                        answered => return Ok(answered.into()),
+                    }
+                }
+                Ok(self.nothing(404)?.into())
             }
             Route::Page(listing, urls) => {
                 let Some(page) = self.page(&listing, &urls)? else {
@@ -213,12 +215,7 @@ impl<'a> Upstream<'a> {
     }
 
     /// A page in its canonical form.
-    fn canonical(
-        &self,
-        listing: &Listing,
-        page: &(String, Vec<u8>),
-        kept: &Kept,
-    ) -> Result<Answered, UpstreamError> {
+    fn canonical(&self, listing: &Listing, page: &Page, kept: &Kept) -> Result<Answered, UpstreamError> {
         let (url, bytes) = page;
         let text = std::str::from_utf8(bytes).map_err(|e| wrong(url, e.to_string()))?;
         let (kind, body) = match listing {
@@ -240,11 +237,7 @@ impl<'a> Upstream<'a> {
     }
 
     /// Brings a page once; `None` if there is none.
-    fn page(
-        &self,
-        listing: &Listing,
-        urls: &[String],
-    ) -> Result<Option<Arc<(String, Vec<u8>)>>, UpstreamError> {
+    fn page(&self, listing: &Listing, urls: &[String]) -> Result<Option<Arc<Page>>, UpstreamError> {
         let key = match listing {
             Listing::Pypi(name, _) => Listing::Pypi(name.clone(), true),
             other => other.clone(),
@@ -272,9 +265,21 @@ impl<'a> Upstream<'a> {
         Ok(None)
     }
 
-    fn pass(&self, asked: &Asked, sent: &Sent, url: &str, follow: bool) -> Result<Reply, UpstreamError> {
+    /// Brings a file of a registry, continued where it broke. What kind of file it is, each mirror says in its own way, and
+    /// no tool asks.
+    fn file(&self, url: &str) -> Result<Answered, UpstreamError> {
+        match self.client.download(url, LIMIT, self.cx.store, &|_| {}) {
+            Ok(body) => Ok(Answered { status: 200, body, content_type: None, location: None }),
+            Err(HttpError::NotFound { .. }) => self.nothing(404),
+            Err(HttpError::Status { status, .. }) if (400..500).contains(&status) => self.nothing(status),
+            Err(HttpError::Status { url, status }) => Err(UpstreamError::Down { url, status }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn pass(&self, asked: &Asked, sent: &Sent, url: &str) -> Result<Reply, UpstreamError> {
         let headers = sent.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let passed = Passed { method: &asked.method, url, headers, body: &sent.body, follow };
+        let passed = Passed { method: &asked.method, url, headers, body: &sent.body };
         let reply = self.client.pass(&passed, LIMIT, self.cx.store)?;
         if reply.status >= 500 {
             return Err(UpstreamError::Down { url: url.to_owned(), status: reply.status });

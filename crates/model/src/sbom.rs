@@ -3,6 +3,8 @@
 //! An [`Inventory`] says what was built and lists everything the sealed build could see. Its encodings, CycloneDX
 //! and SPDX, are in the crate `attest`; their fields are documented in `docs/formats/sbom.md`.
 
+mod fetched;
+
 use std::collections::BTreeMap;
 
 use crate::lock::{Installed, LockedBase, LockedSource, LockedToolchain};
@@ -52,6 +54,8 @@ pub enum Role {
     Source,
     /// A package of the toolchain: used to build, not shipped.
     Toolchain,
+    /// A package or file that a step fetched by a transcript: of what is shipped, or used on the way; nobody says which.
+    Dependency,
 }
 
 /// One thing that went in.

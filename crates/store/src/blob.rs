@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use model::{Digest, Hasher};
+use model::{Digest, Hasher, Sha256};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
@@ -104,6 +104,15 @@ impl Store {
                     && u64::try_from(stat.st_size) == Ok(digest.size)
             },
         )
+    }
+
+    /// The digest of the blob with this hash, if it is here: its size is that of its file.
+    #[must_use]
+    pub fn find(&self, sha256: &Sha256) -> Option<Digest> {
+        let stat = rustix::fs::statat(&self.inner.blobs, fan_out(sha256), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        let file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        let size = u64::try_from(stat.st_size).ok().filter(|_| file)?;
+        Some(Digest { sha256: *sha256, size })
     }
 
     /// The bytes of a blob, verified.

@@ -122,6 +122,7 @@ fn component(inventory: &Inventory, component: &Component) -> Value {
     let mut properties = Vec::new();
     let role = match component.role {
         Role::Source => "source",
+        Role::Dependency => "dependency",
         Role::Toolchain => "toolchain",
     };
     properties.push(json!({ "name": "selfsame:role", "value": role }));
@@ -156,7 +157,7 @@ fn set_supplier(value: &mut Value, name: Option<&str>) {
 
 fn dependencies(sorted: &Sorted<'_>) -> Value {
     let of_role = |role| sorted.components.values().filter(move |c| c.role == role).map(|c| c.id.as_str());
-    let sources: Vec<_> = of_role(Role::Source).collect();
+    let sources: Vec<_> = of_role(Role::Source).chain(of_role(Role::Dependency)).collect();
     let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
     map.insert(PRODUCT.into(), sorted.artifacts.iter().map(|a| artifact_ref(a)).collect());
     for artifact in &sorted.artifacts {
@@ -177,9 +178,10 @@ fn compositions(sorted: &Sorted<'_>) -> Value {
         sorted.components.values().filter(move |c| c.role == role).map(|c| c.id.clone()).collect::<Vec<_>>()
     };
     whole.extend(ids(Role::Toolchain));
+    let unknown = || [ids(Role::Source), ids(Role::Dependency)].concat();
     json!([
         { "aggregate": "complete", "dependencies": whole },
-        { "aggregate": "unknown", "assemblies": ids(Role::Source), "dependencies": ids(Role::Source) },
+        { "aggregate": "unknown", "assemblies": unknown(), "dependencies": unknown() },
     ])
 }
 

@@ -44,6 +44,7 @@ pub fn spdx(inventory: &Inventory) -> Vec<u8> {
                     writer.relate(&artifact_id(artifact), "GENERATED_FROM", &id);
                 }
             }
+            Role::Dependency => writer.relate(PRODUCT, "DEPENDS_ON", &id),
             Role::Toolchain => {
                 writer.relate(TOOLCHAIN, "CONTAINS", &id);
                 writer.relate(&id, "BUILD_TOOL_OF", PRODUCT);
@@ -229,6 +230,7 @@ fn artifact_id(artifact: &InventoryArtifact) -> String {
 fn component_id(component: &Component) -> String {
     let role = match component.role {
         Role::Source => "source",
+        Role::Dependency => "dependency",
         Role::Toolchain => "toolchain",
     };
     id(role, &component.name, &component.id)

@@ -15,13 +15,19 @@ use crate::session::Session;
 pub(crate) struct Args {
     /// Recipe, or its folder [default: ./selfsame.toml]
     recipe: Option<PathBuf>,
+    /// Ask this mirror first: a URL, a folder or an archive of `selfsame mirror` (may be given again; those of
+    /// SELFSAME_MIRRORS come next, then where the lock says)
+    #[arg(long, value_name = "URL|DIR|FILE")]
+    from: Vec<String>,
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let project = Project::open(args.recipe.as_deref())?;
     let lock = Lock::parse(&project.lock_path().display().to_string(), &project.lock_text()?)?;
     let needed = inputs::need(&lock, &session.store);
-    let fetch = || session.inputs(&project.dir, |cx| inputs::fetch(cx, &lock, Some(&project.recipe)));
+    let fetch = || {
+        session.inputs_from(&args.from, &project.dir, |cx| inputs::fetch(cx, &lock, Some(&project.recipe)))
+    };
     session.with_inputs(|| Ok(()), || fetch().map_err(Failure::from))?;
     let mut table = Table::default();
     table.row("toolchain", lock.toolchain.tree);

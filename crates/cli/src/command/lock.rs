@@ -1,6 +1,6 @@
 //! `selfsame lock`: resolve every input and write the lock.
 
-mod record;
+pub(super) mod record;
 
 use std::path::{Path, PathBuf};
 
@@ -36,7 +36,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let previous = before.as_ref().and_then(|text| Lock::parse("selfsame.lock", text).ok());
     let lock = || session.inputs(&project.dir, |cx| inputs::lock(cx, &project.recipe, previous.as_ref()));
     let mut lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
-    record::record(session, &project, &mut lock, previous.as_ref(), false)?;
+    record::record(session, &project, &mut lock, previous.as_ref(), &|_| false)?;
     let text = lock.to_text();
     let changed = before.as_deref() != Some(text.as_str());
     if changed && args.check {
@@ -82,7 +82,7 @@ fn is_lock(recipe: &Path) -> bool {
 }
 
 /// Writes a file whole or not at all.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
+pub(super) fn replace(path: &Path, text: &str) -> Result<(), Failure> {
     let temporary = path.with_extension(format!("lock.{}", std::process::id()));
     let write = || {
         // Not through a link that lies in wait under this name.

@@ -174,7 +174,7 @@ fn diff(session: &Session, before: &str, after: &str) -> Result<Answer, Failure>
 }
 
 /// A change in a few words.
-fn told(change: &Change) -> String {
+pub(super) fn told(change: &Change) -> String {
     let part = |part: &Part| {
         let digest = part.digest.map(|d| format!("sha256:{}…", &d.hex()[..12]));
         let said: Vec<String> = part.version.clone().into_iter().chain(digest).collect();

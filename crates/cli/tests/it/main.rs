@@ -19,6 +19,7 @@ mod end;
 mod formats;
 mod languages;
 mod limits;
+mod mirror;
 mod mistakes;
 mod recording;
 mod sealed;

@@ -62,14 +62,11 @@ fn package(registry: &Registry, name: &str, code: &str) -> String {
             .success()
     );
     let bytes = fs::read(&file).unwrap();
-    let sum = Command::new("sh")
-        .arg("-c")
-        .arg("sha512sum <\"$1\" | cut -d' ' -f1 | xxd -r -p | base64 -w0")
-        .arg("sh")
-        .arg(&file)
-        .output()
-        .unwrap();
-    let integrity = format!("sha512-{}", String::from_utf8(sum.stdout).unwrap().trim());
+    let hex = model::Digest::of(&bytes).hex();
+    let raw: Vec<u8> = (0..32).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap()).collect();
+    fs::write(folder.path().join("sum"), raw).unwrap();
+    let sum = Command::new("base64").arg("-w0").arg(folder.path().join("sum")).output().unwrap();
+    let integrity = format!("sha256-{}", String::from_utf8(sum.stdout).unwrap());
     let tarball = format!("{}/npm/{name}/-/{name}-1.0.0.tgz", registry.base);
     let manifest = |version: &str| json!({ "name": name, "version": version, "dist": { "tarball": tarball, "integrity": integrity } });
     let document = json!({

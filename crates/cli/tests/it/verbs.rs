@@ -233,7 +233,9 @@ fn the_help_is_a_page() {
       audit        Say what floats or leaks in this repository, and how ready it is
       pin          Rewrite images to digests and actions to commits, in place (uses the network)
       lock         Resolve every input of the recipe and write selfsame.lock (uses the network)
+      update       Move locked inputs on to what there is now, showing what changes (uses the network)
       fetch        Bring the locked inputs into the store (uses the network)
+      mirror       Carry locked inputs to where there is no network, or serve them
       build        Build in the sandbox, pack, write SBOMs and signed provenance
       reproduce    Build, build again, compare, verify: the whole proof in one command
       shell        Open a shell in the sandbox of a step
@@ -241,6 +243,7 @@ fn the_help_is_a_page() {
       rebuild      Build again from a bundle alone and compare
       show         Show everything known about a digest, an artifact or a build
       log          List what happened, newest first
+      toolchain    Look at locked toolchains
       store        Look after the store of bytes
       key          Look after signing keys
       doctor       Tell what this host can do, and what would fix what it cannot

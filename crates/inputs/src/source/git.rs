@@ -3,6 +3,8 @@
 //! Content is what git holds: no attribute, filter or line-end conversion is applied, so that the tree is the same
 //! whatever the host's git is configured to do. Large files kept elsewhere (LFS) stay pointers.
 
+pub(crate) mod proof;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
@@ -15,6 +17,7 @@ use model::recipe::Locator;
 use model::tree::{Node, Tree};
 use model::{Event, RelPath, Timestamp};
 
+use self::proof::Proof;
 use crate::git::{Listed, command, commit_time, listed, run};
 use crate::{Context, GitError, InputError};
 
@@ -29,7 +32,8 @@ pub fn commit(cx: &Context<'_>, name: &str, url: &str, commit: &str) -> Result<L
     let stage = "fetch";
     (cx.events)(Event::Started { stage, name: name.to_owned(), total: None, unit: Unit::Items });
     let mut tree = Tree::default();
-    let result = bring(cx, url, commit, &RelPath::root(), &mut tree, 0);
+    let mut proof = Proof::default();
+    let result = bring(cx, url, commit, &RelPath::root(), &mut tree, &mut proof, 0);
     let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
     let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     let detail = format!("{url} at {commit}");
@@ -37,6 +41,7 @@ pub fn commit(cx: &Context<'_>, name: &str, url: &str, commit: &str) -> Result<L
     let epoch = result?;
     let finished = tree.finish();
     cx.store.put_tree(&finished)?;
+    proof::remember(cx.store, commit, &cx.store.put(&proof.bytes())?)?;
     Ok(LockedSource {
         origin: Locator::Git { url: url.to_owned(), commit: commit.to_owned() },
         licence: None,
@@ -53,6 +58,7 @@ fn bring(
     commit: &str,
     place: &RelPath,
     tree: &mut Tree,
+    proof: &mut Proof,
     depth: usize,
 ) -> Result<Timestamp, InputError> {
     let content = |reason: String| GitError::Content { place: url.to_owned(), reason };
@@ -73,6 +79,7 @@ fn bring(
     let bytes = run(env, folder, &["ls-tree", "-r", "-z", "--full-tree", commit])?;
     let list = listed(url, &bytes)?;
     contents(cx, folder, url, &list, place, tree)?;
+    prove(env, folder, commit, &text, proof)?;
     let modules: Vec<&Listed<'_>> = list.iter().filter(|l| l.mode == "160000").collect();
     if !modules.is_empty() {
         let urls = submodules(env, folder, commit)?;
@@ -89,10 +96,85 @@ fn bring(
             if !is_local(url) && is_local(&address) {
                 return Err(content(format!("submodule `{path}` points to `{address}` on this host")).into());
             }
-            bring(cx, &address, module.object, &place.join(&path), tree, depth + 1)?;
+            bring(cx, &address, module.object, &place.join(&path), tree, proof, depth + 1)?;
         }
     }
     Ok(time)
+}
+
+/// Adds a commit and its trees to a proof.
+fn prove(
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    commit: &str,
+    text: &[u8],
+    proof: &mut Proof,
+) -> Result<(), GitError> {
+    let long = commit.len() == 64;
+    proof.add("commit", text, long);
+    let root = run(env, folder, &["rev-parse", &format!("{commit}^{{tree}}")])?;
+    let below = run(env, folder, &["ls-tree", "-r", "-t", "-d", "-z", "--full-tree", commit])?;
+    let mut ids = vec![String::from_utf8_lossy(&root).trim().to_owned()];
+    for entry in below.split(|b| *b == 0) {
+        let head =
+            String::from_utf8_lossy(entry.split(|b| *b == b'\t').next().unwrap_or_default()).into_owned();
+        if let [_, "tree", id] = head.split(' ').collect::<Vec<_>>()[..] {
+            ids.push(id.to_owned());
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    for (id, content) in objects(env, folder, &ids)? {
+        let found = proof.add("tree", &content, long);
+        if found != id {
+            let reason = format!("expected tree {id}, found {found}");
+            return Err(GitError::Content { place: commit.to_owned(), reason });
+        }
+    }
+    Ok(())
+}
+
+/// Trees by id, as one `git cat-file --batch` gives them.
+fn objects(
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    ids: &[String],
+) -> Result<Vec<(String, Vec<u8>)>, GitError> {
+    let mut child = command(env, folder)
+        .args(["cat-file", "--batch", "--buffer"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(GitError::Start)?;
+    let mut stdin = child.stdin.take().expect("it was just piped");
+    let mut stdout = child.stdout.take().expect("it was just piped");
+    let mut bytes = Vec::new();
+    let read = std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
+            // If git is gone, reading says so.
+            let _gone = stdin.write_all(lines.as_bytes());
+        });
+        (&mut stdout).take(proof::LIMIT).read_to_end(&mut bytes)
+    });
+    drop(stdout);
+    child.wait().map_err(GitError::Start)?;
+    read.map_err(GitError::Start)?;
+    let mut list = Vec::new();
+    let mut rest = bytes.as_slice();
+    for id in ids {
+        let damaged =
+            || GitError::Content { place: id.clone(), reason: "git does not give this tree".into() };
+        let end = rest.iter().position(|b| *b == b'\n').ok_or_else(damaged)?;
+        let head = String::from_utf8_lossy(&rest[..end]).into_owned();
+        let [found, "tree", size] = head.split(' ').collect::<Vec<_>>()[..] else { return Err(damaged()) };
+        let size: usize = size.parse().map_err(|_| damaged())?;
+        let content = rest.get(end + 1..).and_then(|r| r.get(..size)).ok_or_else(damaged)?;
+        list.push((found.to_owned(), content.to_vec()));
+        rest = rest.get(end + 1 + size + 1..).ok_or_else(damaged)?;
+    }
+    Ok(list)
 }
 
 /// The one commit if the server gives single commits, else everything.

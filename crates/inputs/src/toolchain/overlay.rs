@@ -108,6 +108,16 @@ pub(super) fn fetch(
     if confirmed(cx.store, locked, arch) && cx.store.missing(&locked.tree)?.is_empty() {
         return Ok(());
     }
+    bring_again(cx, client, locked, arch)
+}
+
+/// Brings a locked archive's files that the store lacks, and unpacks them.
+pub(super) fn bring_again(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    locked: &LockedArchive,
+    arch: &str,
+) -> Result<(), InputError> {
     let found = match &locked.origin {
         Locator::Package { purl } => {
             package::fetch_tool(cx, client, &locked.name, purl, arch, &locked.files, locked.strip)

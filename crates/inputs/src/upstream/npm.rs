@@ -14,17 +14,14 @@ pub(super) fn route(up: &Upstream<'_>, path: &str) -> Result<Route, UpstreamErro
     if path.contains("/-/") {
         return Ok(Route::To(to(path)));
     }
-    let (name, rest) = match split(path) {
-        Some(found) => found,
-        None => return Ok(Route::Nowhere),
-    };
+    let Some((name, rest)) = split(path) else { return Ok(Route::Nowhere) };
     match rest {
         None => {
             let urls = to(&format!("/{}", name.replace('/', "%2f")));
             Ok(Route::Page(Listing::Npm(name), urls))
         }
-        // One version's manifest.
-        Some(_) => Ok(Route::To(to(path))),
+        // One version's manifest: the document has it, and addresses of the inside.
+        Some(_) => Ok(Route::Nowhere),
     }
 }
 

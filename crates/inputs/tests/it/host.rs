@@ -155,6 +155,12 @@ fn another_machine_cannot_bring_it() {
     empty.host.root = empty.folder.path().join("nothing");
     let error = empty.with(|cx| inputs::fetch(cx, &locked, None)).unwrap_err().to_string();
     assert!(error.contains("captured of another machine") && error.contains("no program `cc`"), "{error}");
+    // A mirror carries the tree itself.
+    let (out, locks) = (world.folder.path().join("m.tar"), [(locked.clone(), locked.to_text(), None)]);
+    let form = inputs::Form::Archive { compressed: false };
+    world.with(|cx| inputs::export(cx, &locks, form, &out)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    empty.with(|cx| inputs::import(cx, &out)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    crate::mirror::whole(&empty, &locked);
 }
 
 #[test]

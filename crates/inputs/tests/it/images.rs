@@ -189,6 +189,25 @@ fn an_index_is_resolved_for_the_platform() {
 }
 
 #[test]
+fn an_image_is_carried_to_where_no_registry_is() {
+    let world = World::new();
+    let mut layout = Layout::new();
+    let layer = layout.layer("gzip", &[Member::File("tool", 0o755, "tool")]);
+    let manifest = layout.image("amd64", &[layer], &[]);
+    layout.tag("x", &manifest);
+    layout.write(&world.recipe_dir().join("img"));
+    let locked = lock(&world, "oci-layout:img").unwrap();
+    let (out, locks) = (world.folder.path().join("m.tar"), [(locked.clone(), locked.to_text(), None)]);
+    let form = inputs::Form::Archive { compressed: false };
+    let index =
+        world.with(|cx| inputs::export(cx, &locks, form, &out)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert_eq!(index.blobs.len(), 2, "configuration and layer");
+    let other = crate::mirror::island();
+    other.with(|cx| inputs::import(cx, &out)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    crate::mirror::whole(&other, &locked);
+}
+
+#[test]
 fn an_image_that_means_harm_is_refused() {
     use Member::{File, Folder, Hard, Link};
     let cases: [(&[Member<'_>], &str); 6] = [

@@ -9,6 +9,7 @@ mod ecosystem;
 mod host;
 mod hostile;
 mod images;
+mod mirror;
 mod pin;
 mod real;
 mod server;

@@ -458,3 +458,44 @@ fn a_key_or_subkey_that_had_expired_does_not_count() {
     publish(&key, false);
     assert!(site.refused(&["cc"]).contains("the key had expired when it signed"));
 }
+
+/// What is locked stays though the archive has moved on, until it is told to move; and it moves if it is gone.
+#[test]
+fn only_update_takes_what_an_archive_has_newly() {
+    let mut site = site();
+    let asked = recipe(toolchain(&site.server.base, &["cc"]), []);
+    let first =
+        site.world.with(|cx| inputs::lock(cx, &asked, None)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    site.archive.package("mawk", "2", "Provides: awk\n", "", &[]);
+    site.archive.publish();
+    site.server.log();
+    let again = site.world.with(|cx| inputs::lock(cx, &asked, Some(&first))).unwrap();
+    assert_eq!(again.to_text(), first.to_text());
+    assert_eq!(site.server.log(), Vec::<String>::new(), "nobody is asked");
+    // An empty store brings what is locked, and does not look at the index.
+    let other = site.elsewhere();
+    let again =
+        other.with(|cx| inputs::lock(cx, &asked, Some(&first))).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert_eq!(again.to_text(), first.to_text());
+    assert!(!site.server.log().iter().any(|l| l.contains("/dists/")));
+
+    let moved = site.world.with(|cx| inputs::update(cx, &asked, Some(&first))).unwrap();
+    let changes = first.toolchain.changes(&moved.toolchain);
+    let version = |c: &model::lock::Change| c.after.as_ref().and_then(|p| p.version.clone());
+    let named: Vec<_> = changes.iter().map(|c| (c.name.as_str(), version(c))).collect();
+    assert_eq!(named, [("mawk", Some("2".to_owned()))]);
+
+    // A recipe that asks for something else moves, with all of it.
+    let more = recipe(toolchain(&site.server.base, &["cc", "dash"]), []);
+    let lock = site.world.with(|cx| inputs::lock(cx, &more, Some(&first))).unwrap();
+    assert_eq!(closure(&lock)["mawk"], "2");
+
+    // What is locked and gone cannot stay.
+    let gone = first.toolchain.packages().iter().find(|p| p.name == "mawk").unwrap();
+    std::fs::remove_file(site.archive.folder.join(&gone.path)).unwrap();
+    let third = site.elsewhere();
+    let anew =
+        third.with(|cx| inputs::lock(cx, &asked, Some(&first))).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert_eq!(anew.to_text(), moved.to_text());
+    assert!(third.said().contains("cannot be had any more"), "{}", third.said());
+}

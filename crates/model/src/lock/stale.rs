@@ -147,6 +147,16 @@ impl Differences {
     }
 }
 
+impl LockedToolchain {
+    /// In which ways this toolchain is not the one that `recipe` asks for. Empty: it is.
+    #[must_use]
+    pub fn stale(&self, recipe: &Toolchain) -> Vec<Stale> {
+        let mut found = Differences::default();
+        found.toolchain(recipe, self);
+        found.0
+    }
+}
+
 impl Lock {
     /// In which ways this lock does not fit `recipe`. Empty: it fits.
     #[must_use]

@@ -13,13 +13,13 @@ use crate::project::Project;
 use crate::session::Session;
 
 /// Puts into `lock` what each step of the recipe fetches. What `previous` has of it stays, as long as the steps get on
-/// with that; with `anew`, everything is asked again.
-pub(super) fn record(
+/// with that; of those that are `anew`, everything is asked again.
+pub(in crate::command) fn record(
     session: &Session,
     project: &Project,
     lock: &mut Lock,
     previous: Option<&Lock>,
-    anew: bool,
+    anew: &dyn Fn(&str) -> bool,
 ) -> Result<(), Failure> {
     let steps = uses(&project.recipe);
     if steps.is_empty() {
@@ -28,7 +28,7 @@ pub(super) fn record(
     for step in &steps {
         let (uses, record) = (step.uses.clone(), step.record.clone());
         let requests = previous.and_then(|p| p.steps.get(&step.name)).map(|s| s.requests.clone());
-        let requests = requests.filter(|_| !anew).unwrap_or_default();
+        let requests = requests.filter(|_| !anew(&step.name)).unwrap_or_default();
         lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests });
     }
     let job = project.job_of(session, &lock.to_text(), false)?;
