@@ -27,11 +27,10 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
         return Err(Failure::failed(format!("`{}` is there already", path.display())));
     }
     let env = environment();
-    let host = inputs::Host::discover(&env);
     let files = Files::of_folder(&env, &folder).map_err(inputs::InputError::from)?;
     let found = detect(&files);
     let name = folder.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let wish = Wish { folder: &name, suite: args.suite.as_deref(), archives: &host.apt };
+    let wish = Wish { folder: &name, suite: args.suite.as_deref() };
     let proposal = propose(&files, &found, &wish);
     model::recipe::parse("selfsame.toml", &proposal.text)?;
     let mut file = std::fs::OpenOptions::new()

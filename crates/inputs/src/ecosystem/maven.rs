@@ -123,6 +123,29 @@ pub(super) fn components(files: &Files<'_>, found: &Found) -> Result<Vec<Compone
     Ok(list)
 }
 
+/// The first plugin that packs what a project ships and cannot be known to leave the time out: it is too old for
+/// `project.build.outputTimestamp`, or Maven picks its version.
+pub(super) fn stamps(files: &Files<'_>, found: &Found) -> Option<&'static str> {
+    let list = components(files, found).unwrap_or_default();
+    let packs = |what: &Product| match what {
+        Product::Jar(_) => Some(("maven-jar-plugin", [3, 2])),
+        Product::War(_) => Some(("maven-war-plugin", [3, 3])),
+        _ => None,
+    };
+    found.makes.iter().filter_map(packs).find_map(|(plugin, since)| {
+        let id = format!("org.apache.maven.plugins:{plugin}");
+        let mut all = list.iter().filter(|c| c.name == id).peekable();
+        let knows =
+            all.peek().is_some() && all.all(|c| c.version.as_deref().is_some_and(|v| is_since(v, since)));
+        (!knows).then_some(plugin)
+    })
+}
+
+fn is_since(version: &str, since: [u32; 2]) -> bool {
+    let mut numbers = version.split('.').map(|n| n.parse().unwrap_or(0));
+    [numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)] >= since
+}
+
 fn is_floating(version: &str) -> bool {
     version.starts_with(['[', '(']) && version.contains(',')
         || matches!(version, "LATEST" | "RELEASE")

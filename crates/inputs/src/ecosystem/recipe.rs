@@ -19,8 +19,6 @@ use std::collections::BTreeSet;
 
 use model::RelPath;
 
-use crate::AptSource;
-
 use super::{Adapter, Files, Found, Problem, Product, Tool, Wanted};
 
 /// What the person who asks has said.
@@ -30,8 +28,6 @@ pub struct Wish<'a> {
     pub folder: &'a str,
     /// The suite, if one was asked for: then it is taken, whatever is in it.
     pub suite: Option<&'a str>,
-    /// What this host's package manager knows. A proposed suite that is not among it gets the mirror of one that is.
-    pub archives: &'a [AptSource],
 }
 
 /// A recipe, and what is to be said about it.
@@ -61,9 +57,13 @@ struct Step {
     /// Name, value, why.
     env: Vec<(&'static str, String, &'static str)>,
     run: Vec<String>,
+    /// What is run at lock time, if what the ecosystem would run at the root does not fetch it.
+    record: Vec<String>,
     outputs: Vec<String>,
     artifacts: Vec<Artifact>,
     wants: Vec<Wanted>,
+    /// Why it needs the stricter conditions, a sentence; `None` if it does not.
+    pinned: Option<String>,
     /// The folder that a bundler makes, if that is all that the step makes.
     bundle: Option<RelPath>,
 }
@@ -105,6 +105,13 @@ impl Step {
         }
     }
 
+    /// Records with a command in the project's folder; at the root, every ecosystem knows it itself.
+    fn record_below(&mut self, command: &str) {
+        if !self.dir.is_root() {
+            self.record = vec![format!("cd {}", shell(self.dir.as_str())), command.to_owned()];
+        }
+    }
+
     /// Packs one folder of the project as a whole.
     fn pack(&mut self, below: &str, name: &str, format: &'static str) {
         let output = self.place(below);
@@ -129,7 +136,7 @@ pub fn propose(files: &Files<'_>, found: &[Found], wish: &Wish<'_>) -> Proposal 
             Adapter::Go => go::step(project),
             Adapter::Npm => node::step(files, project),
             Adapter::Pypi => python::step(files, project),
-            Adapter::Maven => Some(java::maven(project)),
+            Adapter::Maven => Some(java::maven(files, project)),
             Adapter::Gradle => Some(java::gradle(files, project)),
             Adapter::C => Some(c::step(files, project)),
             Adapter::Debian => Some(c::debian(files, project)),
@@ -150,10 +157,16 @@ pub fn propose(files: &Files<'_>, found: &[Found], wish: &Wish<'_>) -> Proposal 
     steps.sort_by_key(|step| !step.inputs.is_empty());
     // A crate inside a wheel is locked by its own lockfile.
     let inside = found.iter().filter(|f| f.adapter == Adapter::Cargo && absorbed(files, found, f).is_some());
-    let missing: Vec<String> =
+    let mut missing: Vec<String> =
         planned.iter().copied().chain(inside).filter_map(|f| missing(files, f)).collect();
     let wants: Vec<Wanted> = steps.iter().flat_map(|s| s.wants.iter().cloned()).collect();
     let choice = suite::choose(wish.suite.unwrap_or("bookworm"), wish.suite.is_some(), &wants);
+    missing.extend(choice.unmet.iter().map(|(wanted, has)| {
+        format!(
+            "{} asks for {} {}, and {} has {has}: fill in the [[toolchain.archive]] of the recipe",
+            wanted.said_by, wanted.tool, wanted.at_least, choice.suite
+        )
+    }));
     let is_known = !steps.is_empty();
     if !is_known {
         steps.push(unknown());

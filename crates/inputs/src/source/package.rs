@@ -24,7 +24,7 @@ pub(super) fn lock(
     let mut files = Vec::new();
     for remote in &located.files {
         let digest = bring(cx, client, name, remote, None)?;
-        files.push(LockedFile { path: remote.path.clone(), digest, registry_hash: remote.check.other() });
+        files.push(brought(cx, remote, digest)?);
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     let (tree, epoch) = unpack(cx, purl, &files)?;
@@ -91,6 +91,15 @@ fn bring(
     }
 }
 
+/// What the lock says of a file. A module's hash is its own, whether a database vouched for it or not.
+fn brought(cx: &Context<'_>, remote: &Remote, digest: Digest) -> Result<LockedFile, InputError> {
+    let registry_hash = match &remote.check {
+        Check::Module(_) => Some(format!("h1:{}", golang::h1(cx.store, &digest)?)),
+        check => check.other(),
+    };
+    Ok(LockedFile { path: remote.path.clone(), digest, registry_hash })
+}
+
 /// A tool that a registry carries as a package: brought, checked and unpacked as tools are.
 pub(crate) fn lock_tool(
     cx: &Context<'_>,
@@ -104,11 +113,7 @@ pub(crate) fn lock_tool(
     let mut files = Vec::new();
     for remote in &located.files {
         let digest = bring(cx, client, name, remote, None)?;
-        let registry_hash = match &remote.check {
-            Check::Module(_) => Some(format!("h1:{}", golang::h1(cx.store, &digest)?)),
-            check => check.other(),
-        };
-        files.push(LockedFile { path: remote.path.clone(), digest, registry_hash });
+        files.push(brought(cx, remote, digest)?);
     }
     let (tree, epoch) = unpack_tool(cx, purl, &files, strip)?;
     let licence = match located.licence {
@@ -151,8 +156,7 @@ fn unpack_tool(
     };
     let name = file.path.rsplit('/').next().unwrap_or_default();
     let own = match purl.kind() {
-        // A module's archive has its path and version before every member.
-        "golang" => u32::try_from(golang::module(purl).split('/').count()).unwrap_or(1),
+        "golang" => module_depth(purl),
         "pypi" if name.ends_with(".whl") => 0,
         _ => 1,
     };
@@ -163,6 +167,11 @@ fn unpack_tool(
     Ok((golang::executable(cx.store, &unpacked.tree)?, unpacked.newest))
 }
 
+/// A module's archive has its path and version before every member.
+fn module_depth(purl: &Purl) -> u32 {
+    u32::try_from(golang::module(purl).split('/').count()).unwrap_or(1)
+}
+
 fn unpack(cx: &Context<'_>, purl: &Purl, files: &[LockedFile]) -> Result<(Digest, Timestamp), InputError> {
     if purl.kind() == "deb" {
         return source_package(cx, files);
@@ -170,9 +179,13 @@ fn unpack(cx: &Context<'_>, purl: &Purl, files: &[LockedFile]) -> Result<(Digest
     let mut made = None;
     for file in files {
         let name = file.path.rsplit('/').next().unwrap_or_default();
-        // cargo's path ends in `download`; what it names is always a .crate.
-        let name = if purl.kind() == "cargo" { "source.crate" } else { name };
-        let unpacked = archive::unpack(cx.store, cx.store.open_blob(&file.digest)?, name, 1)?;
+        let (name, strip) = match purl.kind() {
+            // cargo's path ends in `download`; what it names is always a .crate.
+            "cargo" => ("source.crate", 1),
+            "golang" => (name, module_depth(purl)),
+            _ => (name, 1),
+        };
+        let unpacked = archive::unpack(cx.store, cx.store.open_blob(&file.digest)?, name, strip)?;
         made = Some((unpacked.tree, unpacked.newest));
     }
     made.ok_or_else(|| {

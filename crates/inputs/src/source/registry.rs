@@ -23,7 +23,9 @@ const DOCUMENT_LIMIT: u64 = 128 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// Not a type that selfsame can fetch.
-    #[error("`{purl}`: expected a purl of type cargo, deb, npm or pypi; of a tool, golang, npm or pypi")]
+    #[error(
+        "`{purl}`: expected a purl of type cargo, deb, golang, npm or pypi; of a tool, golang, npm or pypi"
+    )]
     Kind {
         /// The purl.
         purl: String,
@@ -112,6 +114,7 @@ pub(crate) fn locate(
 ) -> Result<Located, InputError> {
     match purl.kind() {
         "cargo" => cargo::locate(cx, client, purl),
+        "golang" => golang::locate(cx, client, purl),
         "npm" => npm::locate(cx, client, purl),
         "pypi" => pypi::locate(cx, client, purl),
         "deb" => debian::locate(cx, client, purl, toolchain, suite),

@@ -157,7 +157,8 @@ fn what_does_not_go_together_is_told_with_both_origins() {
 }
 
 /// A module's archive as the proxy has it: no modes, and the module's name and version before every file.
-fn module() -> Vec<u8> {
+/// The archive of a Go module, as a proxy has it.
+pub(crate) fn module() -> Vec<u8> {
     use std::io::Write as _;
     let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content) in [("bin/go", "go"), ("pkg/tool/x/compile", "c"), ("src/a.go", "package a")] {

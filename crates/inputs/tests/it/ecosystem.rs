@@ -144,7 +144,7 @@ fn through(list: &BTreeMap<String, Vec<u8>>) {
             assert!(list.iter().all(|c| c.depends.iter().all(|at| *at < list.len())));
         }
     }
-    let proposal = propose(&files, &found, &Wish { folder: "a", suite: None, archives: &[] });
+    let proposal = propose(&files, &found, &Wish { folder: "a", suite: None });
     if let Err(error) = model::recipe::parse("selfsame.toml", &proposal.text) {
         panic!("{error}\n{list:?}\n{}", proposal.text);
     }
@@ -209,7 +209,7 @@ fn this_workspace_is_understood() {
     assert!(ring.direct && ring.scope == Scope::Runtime && ring.files.len() == 1 && ring.line > 0);
     let tempfile = list.iter().find(|c| c.name == "tempfile").unwrap();
     assert!(tempfile.direct && !tempfile.depends.is_empty());
-    let proposal = propose(&files, &found, &Wish { folder: "x", suite: None, archives: &[] });
+    let proposal = propose(&files, &found, &Wish { folder: "x", suite: None });
     assert!(proposal.text.contains("cp target/release/selfsame"), "{}", proposal.text);
 }
 

@@ -21,6 +21,9 @@ pub(crate) fn lock(world: &World, source: Source) -> Result<LockedSource, InputE
     // What is locked can be brought again, and is the same.
     let mut other = World::new();
     other.host.registries = world.host.registries.clone();
+    for name in ["GOPROXY", "GOSUMDB"] {
+        other.host.env.extend(world.host.env.get(name).map(|value| (name.into(), value.clone())));
+    }
     other.with(|cx| inputs::fetch(cx, &lock, Some(&recipe)))?;
     assert!(inputs::need(&lock, &other.store).is_empty());
     Ok(lock.sources["x"].clone())
@@ -185,8 +188,32 @@ fn registries_check_their_own_hash() {
     put("pypi/six-y/index.html", other.as_bytes());
     assert!(refused(&world, purl("pkg:pypi/six.y@1.0")).contains("its name is `seven`, not `six-y`"));
     assert!(
-        refused(&world, purl("pkg:golang/x@1")).contains("expected a purl of type cargo, deb, npm or pypi")
+        refused(&world, purl("pkg:gem/x@1"))
+            .contains("expected a purl of type cargo, deb, golang, npm or pypi")
     );
+}
+
+#[test]
+fn a_go_module_is_a_source_without_path_and_version_before_its_files() {
+    let site = tempfile::tempdir().unwrap();
+    let path = site.path().join("example.org/!tools/@v/v0.0.1.zip");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, crate::archives::module()).unwrap();
+    let server = Server::of(site.path());
+    let mut world = World::new();
+    world.host.env.insert("GOPROXY".into(), server.base.clone());
+    world.host.env.insert("GOSUMDB".into(), "sums.example.org".into());
+    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap() });
+    let locked =
+        lock(&world, purl("pkg:golang/example.org/Tools@v0.0.1")).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    let h1 = locked.files[0].registry_hash.clone().unwrap();
+    assert!(h1.starts_with("h1:") && h1.len() == 47, "{h1}");
+    let paths = world.paths(&locked.tree);
+    // As sources have them: what a toolchain of Go is made to be, its programs' modes, is not done here.
+    for wanted in ["bin/go", "src/a.go"] {
+        assert!(paths.iter().any(|p| p == wanted), "{wanted}: {paths:#?}");
+    }
+    assert!(refused(&world, purl("pkg:golang/example.org/Tools@v0.0.2")).contains("v0.0.2.zip"));
 }
 
 #[test]

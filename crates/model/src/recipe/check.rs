@@ -151,7 +151,7 @@ impl Checker {
         }
         let at = s.purl.as_ref().expect("one of the four is given");
         let purl: crate::Purl = self.parsed(at, "not a package URL")?;
-        let known = ["cargo", "deb", "npm", "pypi"];
+        let known = ["cargo", "deb", "golang", "npm", "pypi"];
         if !known.contains(&purl.kind()) {
             let label = format!("type `{}`", purl.kind());
             let help = format!("known types: {}", known.join(", "));

@@ -49,6 +49,7 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
         return None;
     }
     step.enter();
+    step.record_below("cargo fetch --locked");
     let made: Vec<String> = programs.iter().map(|p| (*p).clone()).chain(loaded).collect();
     if made.is_empty() {
         // A library for others is shipped as source.

@@ -18,6 +18,7 @@ pub(super) fn step(found: &Found) -> Option<Step> {
     let mut step = Step::new(found, "build");
     step.need(&["golang-go"]);
     step.enter();
+    step.record_below("go mod download");
     step.run.push("mkdir -p out".to_owned());
     let module = program(found.name.as_deref().unwrap_or("program"));
     let name = |dir: &str| if dir == "." { module.clone() } else { program(dir) };
@@ -57,6 +58,7 @@ pub(super) fn step(found: &Found) -> Option<Step> {
     }
     if found.notes.iter().any(|n| n.contains("vendored")) {
         step.uses.clear();
+        step.record.clear();
     }
     Some(step)
 }

@@ -3,7 +3,7 @@
 use super::{Step, shell};
 use crate::ecosystem::{Files, Found, Product};
 
-pub(super) fn maven(found: &Found) -> Step {
+pub(super) fn maven(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");
     step.need(&["default-jdk-headless", "maven"]);
     step.enter();
@@ -13,6 +13,11 @@ pub(super) fn maven(found: &Found) -> Step {
         "mvn -B -ntp package -DskipTests -Dproject.build.outputTimestamp=\"$(date -u -d @$SOURCE_DATE_EPOCH +%Y-%m-%dT%H:%M:%SZ)\""
             .to_owned(),
     );
+    if let Some(plugin) = crate::ecosystem::maven::stamps(files, found) {
+        step.pinned = Some(format!(
+            "The clock stands still: the {plugin} that is used here may be one that writes the time into what it packs."
+        ));
+    }
     step.run.push("mkdir -p out".to_owned());
     let ends: &[&str] =
         if found.makes.iter().any(|m| matches!(m, Product::War(_))) { &["jar", "war"] } else { &["jar"] };

@@ -26,7 +26,12 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
     let json: Value = serde_json::from_str(&text).unwrap_or_default();
     step.enter();
     let run = if found.lockfile.is_some() || found.lock_command.is_some() {
-        install(files, found, &json, &mut step)
+        let run = install(files, found, &json, &mut step);
+        // The tool of another registry than Debian's is fetched, too.
+        if found.tool != Tool::Npm || !found.dir.is_root() {
+            step.record.clone_from(&step.run);
+        }
+        run
     } else {
         // Nothing is fetched.
         step.uses.clear();

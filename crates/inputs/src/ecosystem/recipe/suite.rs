@@ -2,7 +2,6 @@
 
 use std::cmp::Ordering;
 
-use crate::AptSource;
 use crate::ecosystem::Wanted;
 
 /// A suite and its versions, oldest first.
@@ -66,18 +65,6 @@ pub(super) fn choose(first: &str, fixed: bool, wants: &[Wanted]) -> Choice {
     Choice { suite: chosen.name.to_owned(), why: why.collect(), unmet: unmet(chosen, wants) }
 }
 
-/// The mirror that has `suite` although none of `archives` names it: that of another release, without its credentials.
-pub(super) fn mirror<'a>(archives: &'a [AptSource], suite: &str) -> Option<&'a AptSource> {
-    let has_main = |a: &&AptSource| a.components.iter().any(|c| c == "main");
-    if archives.iter().filter(has_main).any(|a| a.suite == suite) {
-        return None;
-    }
-    archives
-        .iter()
-        .filter(has_main)
-        .find(|a| SUITES.iter().any(|s| s.name == a.suite) && !a.uri.contains('@'))
-}
-
 /// The highest wish for each tool that a suite does not fulfil.
 fn unmet(suite: &Suite, wants: &[Wanted]) -> Vec<(Wanted, &'static str)> {
     let mut list: Vec<(Wanted, &'static str)> = Vec::new();
@@ -109,24 +96,6 @@ mod tests {
 
     fn wanted(tool: &'static str, at_least: &str) -> Wanted {
         Wanted { tool, at_least: at_least.into(), said_by: "x".into() }
-    }
-
-    #[test]
-    fn a_suite_that_the_host_does_not_know_comes_from_the_mirror_of_one_that_it_does() {
-        let archive = |uri: &str, suite: &str| AptSource {
-            uri: uri.into(),
-            suite: suite.into(),
-            components: vec!["main".into()],
-            signed_by: None,
-        };
-        let list = [
-            archive("http://s.example.org", "bookworm-security"),
-            archive("http://m.example.org", "bookworm"),
-        ];
-        assert_eq!(mirror(&list, "trixie").map(|a| a.uri.as_str()), Some("http://m.example.org"));
-        assert_eq!(mirror(&list, "bookworm"), None);
-        assert_eq!(mirror(&[], "trixie"), None);
-        assert_eq!(mirror(&[archive("http://me:secret@m.example.org", "bookworm")], "trixie"), None);
     }
 
     #[test]

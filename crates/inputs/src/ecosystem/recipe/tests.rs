@@ -4,7 +4,7 @@ use crate::ecosystem::files::tests::files;
 
 fn proposal(list: &[(&str, &str)], suite: Option<&str>) -> Proposal {
     let files = files(list);
-    propose(&files, &detect(&files), &Wish { folder: "my folder", suite, archives: &[] })
+    propose(&files, &detect(&files), &Wish { folder: "my folder", suite })
 }
 
 /// The recipe must be one, whatever stands in the repository.
@@ -156,6 +156,20 @@ fn a_python_program() {
 fn a_maven_jar() {
     let pom = "<project><groupId>g</groupId><artifactId>jar-x</artifactId><version>1.0</version><properties><maven.compiler.release>21</maven.compiler.release></properties></project>";
     golden("maven", &[("pom.xml", pom)]);
+    // A plugin that knows `project.build.outputTimestamp` needs no clock that stands still.
+    for (version, is_pinned) in
+        [("3.2.0", false), ("3.10", false), ("4.0.0-beta-1", false), ("3.1.2", true), ("${x}", true)]
+    {
+        let plugin = format!(
+            "<build><plugins><plugin><artifactId>maven-jar-plugin</artifactId><version>{version}</version></plugin></plugins></build></project>"
+        );
+        let pom = pom.replace("</project>", &plugin);
+        assert_eq!(
+            proposal(&[("pom.xml", &pom)], None).text.contains("[conditions]"),
+            is_pinned,
+            "{version}"
+        );
+    }
 }
 
 #[test]

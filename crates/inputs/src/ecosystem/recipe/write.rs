@@ -26,6 +26,7 @@ impl Page<'_> {
         let name = self.name();
         self.top(&mut out, &name);
         self.toolchain(&mut out);
+        self.conditions(&mut out);
         for step in self.steps {
             write_step(&mut out, step);
         }
@@ -90,14 +91,6 @@ impl Page<'_> {
         out.push_str("\n[toolchain]\nkind = \"debian\"\n");
         self.choice.why.iter().for_each(|why| comment(out, why));
         let _ = writeln!(out, "suite = {}", quote(&self.choice.suite));
-        if let Some(archive) = super::suite::mirror(self.wish.archives, &self.choice.suite) {
-            let (suite, known) = (&self.choice.suite, &archive.suite);
-            comment(
-                out,
-                &format!("This host's apt does not know {suite}; the mirror is that of its {known}."),
-            );
-            let _ = writeln!(out, "mirror = {}", quote(&archive.uri));
-        }
         let mut packages: Vec<&str> =
             self.steps.iter().flat_map(|s| s.packages.iter().map(String::as_str)).collect();
         packages.sort_unstable();
@@ -134,6 +127,16 @@ impl Page<'_> {
         }
     }
 
+    fn conditions(&self, out: &mut String) {
+        let mut why = self.steps.iter().filter_map(|s| s.pinned.as_deref()).peekable();
+        if why.peek().is_none() {
+            return;
+        }
+        out.push_str("\n[conditions]\n");
+        why.for_each(|why| comment(out, why));
+        out.push_str("level = \"pinned\"\n");
+    }
+
     fn artifacts(&self, out: &mut String, name: &str) {
         let mut names: Vec<String> = Vec::new();
         for step in self.steps {
@@ -165,6 +168,11 @@ fn write_step(out: &mut String, step: &Step) {
     if !step.uses.is_empty() {
         let words: Vec<String> = step.uses.iter().map(|w| quote(w)).collect();
         let _ = writeln!(out, "uses = [{}]", words.join(", "));
+    }
+    if !step.record.is_empty() {
+        comment(out, "What is run at lock time, and recorded.");
+        let commands: Vec<String> = step.record.iter().map(|c| quote(c)).collect();
+        let _ = writeln!(out, "record = [{}]", commands.join(", "));
     }
     if !step.inputs.is_empty() {
         let others = step.inputs.iter().map(|(place, from)| format!(", {} = {}", quote(place), quote(from)));
