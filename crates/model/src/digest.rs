@@ -141,7 +141,8 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, DigestError> {
         let form = || DigestError::Form(text.to_owned());
         let (hash, size) = text.split_once('/').ok_or_else(form)?;
-        if !size.bytes().all(|b| b.is_ascii_digit()) {
+        // One digest has one text, so no zeros before the number.
+        if !size.bytes().all(|b| b.is_ascii_digit()) || (size.len() > 1 && size.starts_with('0')) {
             return Err(form());
         }
         Ok(Self { sha256: hash.parse()?, size: size.parse().map_err(|_| form())? })

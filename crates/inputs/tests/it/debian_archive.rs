@@ -226,7 +226,7 @@ pub(crate) fn tiny(folder: &Path) -> Archive {
         "cc",
         "2:1.0-1",
         "Depends: libc (>= 2), mawk | awk\nSource: gcc-src (1.0-1)\n",
-        "for x in a b; do update-alternatives --install /usr/bin/$x $x /usr/bin/cc-$x 1; done\n",
+        "for x in $(ls /usr/bin); do update-alternatives --install /usr/bin/$x $x /usr/bin/cc-$x 1; done\n",
         &[
             File("./usr/bin/cc", 0o755, "cc"),
             File("./usr/share/doc/cc/copyright", 0o644, format),
