@@ -265,15 +265,7 @@ pub(crate) fn purl(kind: &'static str, name: &str, version: &str) -> Option<Purl
 /// A Python project's name in its normal form (PEP 503).
 #[must_use]
 pub(crate) fn python_name(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for c in name.trim().chars() {
-        match c {
-            '-' | '_' | '.' if out.ends_with('-') => {}
-            '-' | '_' | '.' => out.push('-'),
-            c => out.push(c.to_ascii_lowercase()),
-        }
-    }
-    out
+    crate::source::registry::pypi::normal(name.trim())
 }
 
 #[cfg(test)]
