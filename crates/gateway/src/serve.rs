@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::mpsc as queue;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -30,6 +31,8 @@ use crate::{Answers, Request};
 const WORKERS: usize = 16;
 /// No request sends more along.
 const BODY: usize = 64 << 20;
+/// After a connection that could not be taken.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Pieces of a body that wait for the client.
 const AHEAD: usize = 4;
 
@@ -104,7 +107,7 @@ pub fn serve(
             let _ = ended.send(());
         });
         let shared = Shared { authority: Arc::clone(authority), work };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
         // Dropping the runtime drops the connections, and with the last of them the queue: then the workers end.
         runtime.block_on(accept(doors, shared, end))
     })
@@ -144,7 +147,8 @@ async fn door_loop(listener: &tokio::net::TcpListener, door: Door, shared: Share
     loop {
         // What goes wrong with one connection is no reason to refuse the next.
         let Ok((stream, peer)) = listener.accept().await else {
-            tokio::task::yield_now().await;
+            // No descriptor is free, say: at once it would be the same.
+            tokio::time::sleep(PAUSE).await;
             continue;
         };
         let _ = stream.set_nodelay(true);
