@@ -29,6 +29,7 @@ pub mod ecosystem;
 mod archive;
 pub mod audit;
 mod calendar;
+mod declared;
 mod git;
 mod oci;
 mod source;

@@ -201,7 +201,7 @@ impl FromStr for Exchange {
 }
 
 /// `%XX` for what would end or confuse a line; the value is a header's, so visible ASCII and spaces.
-fn escape(value: &str) -> String {
+pub(crate) fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {
         match byte {
@@ -213,7 +213,7 @@ fn escape(value: &str) -> String {
 }
 
 /// Undoes [`escape`]; `None` for what it never gives.
-fn unescape(text: &str) -> Option<String> {
+pub(crate) fn unescape(text: &str) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {

@@ -3,7 +3,7 @@
 use engine::BuildError;
 use engine::job::Job;
 use inputs::{InputError, Network, Recorder};
-use model::lock::{Lock, LockedStep};
+use model::lock::{Declared, Lock, LockedStep};
 use model::recipe::{Recipe, Reference, Step};
 use model::transcript::Transcript;
 use model::{Digest, Event};
@@ -29,17 +29,18 @@ pub(in crate::command) fn record(
         let (uses, record) = (step.uses.clone(), step.record.clone());
         let requests = previous.and_then(|p| p.steps.get(&step.name)).map(|s| s.requests.clone());
         let requests = requests.filter(|_| !anew(&step.name)).unwrap_or_default();
-        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests });
+        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests, packages: Vec::new() });
     }
     let job = project.job_of(session, &lock.to_text(), false)?;
     for step in steps {
         let known = &job.lock.steps[&step.name].requests;
-        let requests = session.with_inputs(
+        let (requests, packages) = session.with_inputs(
             || project.bring(session, &job, false),
             || once(session, project, &job, step, known),
         )?;
         if let Some(locked) = lock.steps.get_mut(&step.name) {
             locked.requests = requests;
+            locked.packages = packages;
         }
     }
     Ok(())
@@ -65,7 +66,7 @@ fn once(
     job: &Job,
     step: &Step,
     known: &Transcript,
-) -> Result<Transcript, Failure> {
+) -> Result<(Transcript, Vec<Declared>), Failure> {
     if !known.0.is_empty() {
         match attempt(session, project, job, step, known, false) {
             Err(failure) if failure.lost.is_none() && !session.cancel.is_cancelled() => {
@@ -89,7 +90,7 @@ fn attempt(
     step: &Step,
     known: &Transcript,
     anew: bool,
-) -> Result<Transcript, Failure> {
+) -> Result<(Transcript, Vec<Declared>), Failure> {
     session.inputs(&project.dir, |cx| {
         let network = Network::new(cx);
         let recorder = Recorder::new(cx, &network, &step.name, known, anew);
@@ -122,6 +123,6 @@ fn attempt(
         for problem in agreed.problems {
             session.tell(&Event::Note { text: problem });
         }
-        Ok(requests)
+        Ok((requests, agreed.packages))
     })
 }
