@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
     let base = args.forge.clone().or_else(|| inputs::remote(&env, &folder).as_deref().and_then(base_of));
     let base = base.map(|base| if Path::new(&base).is_dir() { absolute(&base) } else { base });
     let asked = Asked {
-        registries: Registries::new(&host, &env, args.registry.clone()),
+        registries: Registries::new(&host, args.registry.clone()),
         forge: Forge { base, env: env.clone() },
     };
     let outcome = pin(&files, &asked, args.update);
