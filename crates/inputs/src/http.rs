@@ -309,7 +309,8 @@ impl<'a> Client<'a> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(authorization) = self.host.authorization(url) {
+        let said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if let Some(authorization) = self.host.authorization(url).filter(|_| !said) {
             request = request.header("authorization", authorization);
         }
         let request = request.body(*body).map_err(|e| wrong(e.to_string()))?;

@@ -63,7 +63,8 @@ impl<'a> Login<'a> {
         };
         match error {
             InputError::Http(HttpError::NotFound { url }) => {
-                ImageError::Missing { image: image.to_string(), reason: format!("{url} is not there (404)") }.into()
+                ImageError::Missing { image: image.to_string(), reason: format!("{url} is not there (404)") }
+                    .into()
             }
             InputError::Http(HttpError::Unauthorized { .. }) => {
                 denied(format!("{} is not enough", self.who()))
