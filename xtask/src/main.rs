@@ -8,6 +8,7 @@
 
 mod bench;
 mod floors;
+mod fuzz;
 mod licences;
 mod names;
 mod scan;
@@ -50,11 +51,16 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let word = words.next().unwrap_or_default();
     let rest: Vec<String> = words.collect();
-    if word == "bench" {
-        return match bench::run(&rest) {
+    let long: Option<fn(&[String]) -> Result<(), String>> = match word.as_str() {
+        "bench" => Some(bench::run),
+        "fuzz" => Some(fuzz::run),
+        _ => None,
+    };
+    if let Some(long) = long {
+        return match long(&rest) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("bench: {error}");
+                eprintln!("{word}: {error}");
                 ExitCode::FAILURE
             }
         };
@@ -68,6 +74,7 @@ fn main() -> ExitCode {
         }
         eprintln!("  {:10}all of them but `deny`", "check");
         eprintln!("  {:10}check, then all tests of all crates", "test");
+        eprintln!("  {:10}readers fed by libFuzzer; [TARGET]… [SECONDS]", "fuzz");
         eprintln!("  {:10}times against peers; groups: {}", "bench", bench::words());
         return ExitCode::from(2);
     }
