@@ -63,6 +63,7 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
         examples(&root, target, &corpus);
         println!("{target}: {seconds} s");
         let status = Command::new(&program)
+            .env("RUST_BACKTRACE", "0")
             .arg(&corpus)
             .arg(root.join("fuzz/seeds").join(target))
             .arg(format!("-max_total_time={seconds}"))
