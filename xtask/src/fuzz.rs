@@ -68,7 +68,13 @@ pub(crate) fn run(words: &[String]) -> Result<(), String> {
             .arg(root.join("fuzz/seeds").join(target))
             .arg(format!("-max_total_time={seconds}"))
             .arg(format!("-artifact_prefix={}/", found.display()))
-            .args(["-timeout=10", "-rss_limit_mb=2048", "-max_len=20000", "-print_final_stats=1", "-verbosity=0"])
+            .args([
+                "-timeout=10",
+                "-rss_limit_mb=2048",
+                "-max_len=20000",
+                "-print_final_stats=1",
+                "-verbosity=0",
+            ])
             .status()
             .map_err(|error| format!("{}: {error}", program.display()))?;
         if !status.success() {

@@ -328,7 +328,10 @@ mod tests {
             (format!("GET npm:/x 200 {empty} type=%41"), "escaped"),
             (format!("GET npm:/x 200 {}", empty.to_string().replace('e', "E")), "sha256:e3b0"),
             (format!("GET npm:/x 200 {}", empty.to_string().replace("sha256:", "")), "sha256:e3b0"),
-            (format!("GET npm:/x 200 {empty} type=a accept=application/vnd.x"), "accept=application/vnd.x type=a"),
+            (
+                format!("GET npm:/x 200 {empty} type=a accept=application/vnd.x"),
+                "accept=application/vnd.x type=a",
+            ),
         ] {
             let error = line.parse::<Exchange>().unwrap_err().to_string();
             assert!(error.contains(reason), "{line}: {error}");
