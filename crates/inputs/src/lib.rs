@@ -44,7 +44,7 @@ pub use git::GitError;
 pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::{lock, update};
-pub use mirror::{Form, Imported, Index, Listed, MirrorError, Shelf, export, import, serve};
+pub use mirror::{Form, Imported, Index, Listed, MirrorError, Shelf, Tls, export, import, serve};
 pub use oci::{CredentialError, ImageError};
 pub use record::{Network, Recorder};
 pub use source::git::commit;

@@ -46,7 +46,7 @@ fn package(registry: &Registry, name: &str, code: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("package");
     fs::create_dir(&inner).unwrap();
-    fs::write(inner.join("package.json"), json!({ "name": name, "version": "1.0.0" }).to_string()).unwrap();
+    fs::write(inner.join("package.json"), json!({ "name": name, "version": "1.0.0", "license": "ISC" }).to_string()).unwrap();
     fs::write(inner.join("index.js"), code).unwrap();
     let file = folder.path().join("p.tgz");
     let tar = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-czf"];
@@ -107,6 +107,7 @@ fn what_a_tool_fetched_is_locked_and_replayed_without_a_network() {
     let first = lock_text(&project);
     assert!(first.contains("GET npm:/left/-/left-1.0.0.tgz 200 sha256:"), "{first}");
     assert!(!first.contains("127.0.0.1"), "no address of a mirror: {first}");
+    assert!(first.contains("\"pkg:npm/left@1.0.0 direct=true licence=ISC needs=\""), "{first}");
     assert!(registry.asked().iter().any(|path| path.ends_with("left-1.0.0.tgz")));
     ok(&project, &["lock"], &here);
     assert_eq!(lock_text(&project), first, "locked twice");
@@ -115,6 +116,8 @@ fn what_a_tool_fetched_is_locked_and_replayed_without_a_network() {
     registry.is_down(true);
     let built = ok(&project, &["build"], &here);
     let artifact = built["artifacts"][0]["digest"].clone();
+    let sbom = fs::read_to_string(project.file("selfsame-out/hello-1.0.cdx.json")).unwrap_or_default();
+    assert!(sbom.contains("pkg:npm/left@1.0.0#left-1.0.0.tgz") && sbom.contains("ISC"), "{sbom}");
     let mut apart = Command::new("unshare");
     let inner = bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), &languages().0, project.path());
     apart.args(["--user", "--map-root-user", "--net", "--"]).arg(inner.get_program());
