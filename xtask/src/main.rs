@@ -31,6 +31,9 @@ struct Report {
 /// A chore, or why it could not be done at all.
 type Chore = fn() -> Result<Report, String>;
 
+/// What takes as long as it is let, and arguments of its own.
+type Long = fn(&[String]) -> Result<(), String>;
+
 /// Every chore: its word, what it is for, whether `check` runs it, and the function. In the order of `check`.
 const CHORES: &[(&str, &str, bool, Chore)] = &[
     ("fmt", "sources are formatted", true, tools::fmt),
@@ -51,7 +54,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let word = words.next().unwrap_or_default();
     let rest: Vec<String> = words.collect();
-    let long: Option<fn(&[String]) -> Result<(), String>> = match word.as_str() {
+    let long: Option<Long> = match word.as_str() {
         "bench" => Some(bench::run),
         "fuzz" => Some(fuzz::run),
         _ => None,

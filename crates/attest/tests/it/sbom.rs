@@ -222,12 +222,12 @@ fn what_steps_fetched_is_a_graph_with_licences() {
 }
 
 #[test]
-fn hundreds_of_crates_are_written_at_once() {
+fn a_circle_of_hundreds_is_walked_once() {
     let digest = model::Digest::of(b"a file");
     let lines: Vec<String> =
         (0..300).map(|n| format!("GET cargo:/crates/c{n}/1.0.0/download 200 {digest}")).collect();
     let requests = model::Transcript::from_lines(lines.iter().map(String::as_str)).unwrap();
-    // Each needs the ten after it, the last the first: one circle.
+    // Each needs the ten after it, the last the first. A walk of every path would not end.
     let one = |n: usize| {
         let needs = (1..=10).map(|k| format!("pkg:cargo/c{}@1.0.0", (n + k) % 300)).collect();
         let purl = format!("pkg:cargo/c{n}@1.0.0").parse().unwrap();
@@ -240,11 +240,8 @@ fn hundreds_of_crates_are_written_at_once() {
         packages: (0..300).map(one).collect(),
     };
     let mut inventory = example::inventory();
-    let begin = std::time::Instant::now();
     inventory.components.extend(model::sbom::Component::fetched(&step));
     let (one, two) = (cyclonedx(&inventory), spdx(&inventory));
-    // Some 100 ms unoptimised; a walk of every path would not end.
-    assert!(begin.elapsed().as_secs() < 20, "{:?}", begin.elapsed());
     assert_valid(&cyclonedx_validator(), &one);
     assert_valid(&spdx_validator(), &two);
 }

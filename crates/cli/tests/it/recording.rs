@@ -46,7 +46,11 @@ fn package(registry: &Registry, name: &str, code: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("package");
     fs::create_dir(&inner).unwrap();
-    fs::write(inner.join("package.json"), json!({ "name": name, "version": "1.0.0", "license": "ISC" }).to_string()).unwrap();
+    fs::write(
+        inner.join("package.json"),
+        json!({ "name": name, "version": "1.0.0", "license": "ISC" }).to_string(),
+    )
+    .unwrap();
     fs::write(inner.join("index.js"), code).unwrap();
     let file = folder.path().join("p.tgz");
     let tar = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-czf"];

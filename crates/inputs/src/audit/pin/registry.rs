@@ -40,9 +40,7 @@ impl<'a> Registries<'a> {
         // A name without registry and folder lies in `library`, where the registry has that folder.
         let answer = if reference.host.is_none() && !reference.path.contains('/') {
             match digest(&format!("library/{}", reference.path)) {
-                Err(InputError::Image(error)) if matches!(error, ImageError::Missing { .. }) => {
-                    digest(reference.path)
-                }
+                Err(InputError::Image(ImageError::Missing { .. })) => digest(reference.path),
                 answer => answer,
             }
         } else {
