@@ -212,7 +212,7 @@ fn what_is_wrong_with_a_secret_is_told_before_anything_runs() {
 }
 
 /// Asks the proxy that the step is told of, as a client would.
-const ASK: &str = r#"use IO::Socket::INET;
+pub(crate) const ASK: &str = r#"use IO::Socket::INET;
 my ($method, $url, $header, $body) = @ARGV;
 my ($proxy) = $ENV{http_proxy} =~ m{//([^/]+)};
 my $socket = IO::Socket::INET->new(PeerAddr => $proxy) or die "no proxy: $!";

@@ -68,7 +68,9 @@ impl Look<'_> {
 
     fn file(&mut self, place: &str, bytes: &[u8], depth: usize) {
         let name = place.rsplit('/').next().unwrap_or_default();
-        if holds_path(bytes, self.made.build_path) {
+        // An archive is told of by what is in it.
+        let opened = depth < DEPTH && (bytes.starts_with(b"PK\x03\x04") || is_tar(bytes));
+        if !opened && holds_path(bytes, self.made.build_path) {
             let what = format!("`{place}` holds `{}`, the path that it was built in", self.made.build_path);
             let fix = "map the path away (`-ffile-prefix-map`, `--remap-path-prefix`, `-trimpath`)";
             self.note(Id::Det04, place, &what, fix);
@@ -284,7 +286,11 @@ mod tests {
         let whole = tar("lib/a.jar", &jar, 1_700_000_000, 0);
         assert_eq!(
             told("a.tar", &whole),
-            ["DET04 a.tar", "DET10 a.tar/lib/a.jar/META-INF/A.RSA", "DET06 a.tar/lib/a.jar"],
+            [
+                "DET10 a.tar/lib/a.jar/META-INF/A.RSA",
+                "DET06 a.tar/lib/a.jar",
+                "DET04 a.tar/lib/a.jar/a/B.class"
+            ],
         );
         assert_eq!(told("a.tar", &tar("b", b"", 1_700_000_001, 0)), ["DET06 a.tar"]);
         assert_eq!(told("a.tar", &tar("b", b"", 0, 1000)), ["DET06 a.tar"]);
