@@ -3,6 +3,8 @@
 //! The engine has no network; what answers is the caller's. The sandbox is that of the step: the same root, inputs,
 //! environment and conditions, so that the same tools ask the same questions at each build.
 
+mod screen;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -22,11 +24,13 @@ use crate::secrets::Guard;
 use crate::tell::{finished, less_sealed, millis};
 use crate::{BuildError, Context, Job, build, graph, run, sweep};
 
+pub use screen::screen;
+
 /// Runs the `record` commands of `step`, after every step that it needs, with `answers` as its network. Nothing that it
-/// makes is kept.
+/// makes is kept. What it asks must hold none of its secrets; what it is answered is for [`screen`].
 ///
 /// # Errors
-/// If a step fails or the sandbox cannot be set up.
+/// If a step fails, asks with a secret, or the sandbox cannot be set up.
 pub fn record(cx: &Context<'_>, job: &Job, step: &Step, answers: &dyn Answers) -> Result<(), BuildError> {
     let conditions = job.conditions();
     let done = before(cx, job, step)?;
@@ -52,10 +56,11 @@ fn recorded(
     action: &action::Action,
     answers: &dyn Answers,
 ) -> Result<(), BuildError> {
-    let network = Network::new(step, action, answers)?;
+    let guard = Guard::new(cx.secrets, step);
+    let screen = screen::Screen::new(answers, &guard);
+    let network = Network::new(step, action, &screen)?;
     let root = cx.store.materialise(&action.toolchain, EARLIEST)?;
     let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
-    let guard = Guard::new(cx.secrets, step);
     let place = Place { root: &root, work: &work, guard: &guard, network: Some(&network) };
     let mut log = Log::new(cx, &step.name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, false, &mut |bytes| log.write(bytes))?;
@@ -63,6 +68,8 @@ fn recorded(
     let (exit, violations) = (outcome.exit, outcome.violations);
     drop((outcome.work, scratch));
     let (log, tail) = log.finish()?;
+    // Whether the step got on without an answer or not.
+    screen.refused(&step.name)?;
     if exit == Exit::Code(0) {
         return Ok(());
     }

@@ -74,7 +74,8 @@ impl<'a> Recorder<'a> {
         list
     }
 
-    /// What was answered until now.
+    /// What was recorded so far, pages as they came.
+    #[must_use]
     pub fn so_far(&self) -> Transcript {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).transcript.clone()
     }
@@ -132,8 +133,17 @@ impl<'a> Recorder<'a> {
             Place::Url(_) => PASSED,
             Place::Registry(..) => &["accept"],
         };
-        let headers =
-            passed.iter().filter_map(|name| Some((*name, request.header(name)?.to_owned()))).collect();
+        // Who asks is for the host alone that is asked, and only where nobody else reads it.
+        let who = match &asked.place {
+            Place::Url(url) if is_private(url) => Some("authorization"),
+            Place::Url(_) | Place::Registry(..) => None,
+        };
+        let headers = passed
+            .iter()
+            .copied()
+            .chain(who)
+            .filter_map(|name| Some((name, request.header(name)?.to_owned())))
+            .collect();
         let sent = Sent { headers, body: request.body.clone() };
         let found = self.upstream.bring(asked, &sent, &Kept::default());
         let kept = found.and_then(|brought| {
@@ -153,6 +163,12 @@ impl<'a> Recorder<'a> {
             text
         })
     }
+}
+
+/// Whether what is sent to a URL is read by its host alone.
+fn is_private(url: &str) -> bool {
+    let host = crate::host::host_of(url).unwrap_or_default();
+    url.starts_with("https://") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Answers for Recorder<'_> {
@@ -177,5 +193,22 @@ impl Answers for Recorder<'_> {
             Err(reason) => responder.text(502, &format!("selfsame: {asked}: {reason}\n")),
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn who_asks_is_told_to_the_host_alone() {
+        for (url, private) in [
+            ("https://example.org/a", true),
+            ("http://127.0.0.1:8080/a", true),
+            ("http://[::1]/a", true),
+            ("http://example.org/a", false),
+            ("http://127.0.0.1.example.org/", false),
+            ("http://localhost.example.org/", false),
+        ] {
+            assert_eq!(super::is_private(url), private, "{url}");
+        }
     }
 }

@@ -2,12 +2,14 @@
 
 use engine::BuildError;
 use engine::job::Job;
+use engine::secrets::Secrets;
 use inputs::{InputError, Network, Recorder};
-use model::lock::{Lock, LockedStep};
+use model::lock::{Declared, Lock, LockedStep};
 use model::recipe::{Recipe, Reference, Step};
 use model::transcript::Transcript;
 use model::{Digest, Event};
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::session::Session;
@@ -20,6 +22,7 @@ pub(in crate::command) fn record(
     lock: &mut Lock,
     previous: Option<&Lock>,
     anew: &dyn Fn(&str) -> bool,
+    secrets: &Secrets,
 ) -> Result<(), Failure> {
     let steps = uses(&project.recipe);
     if steps.is_empty() {
@@ -29,17 +32,18 @@ pub(in crate::command) fn record(
         let (uses, record) = (step.uses.clone(), step.record.clone());
         let requests = previous.and_then(|p| p.steps.get(&step.name)).map(|s| s.requests.clone());
         let requests = requests.filter(|_| !anew(&step.name)).unwrap_or_default();
-        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests });
+        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests, packages: Vec::new() });
     }
     let job = project.job_of(session, &lock.to_text(), false)?;
     for step in steps {
         let known = &job.lock.steps[&step.name].requests;
-        let requests = session.with_inputs(
+        let (requests, packages) = session.with_inputs(
             || project.bring(session, &job, false),
-            || once(session, project, &job, step, known),
+            || once(session, project, &job, step, known, secrets),
         )?;
         if let Some(locked) = lock.steps.get_mut(&step.name) {
             locked.requests = requests;
+            locked.packages = packages;
         }
     }
     Ok(())
@@ -65,10 +69,15 @@ fn once(
     job: &Job,
     step: &Step,
     known: &Transcript,
-) -> Result<Transcript, Failure> {
+    secrets: &Secrets,
+) -> Result<(Transcript, Vec<Declared>), Failure> {
     if !known.0.is_empty() {
-        match attempt(session, project, job, step, known, false) {
-            Err(failure) if failure.lost.is_none() && !session.cancel.is_cancelled() => {
+        match attempt(session, project, job, step, (known, false), secrets) {
+            Err(failure)
+                if failure.lost.is_none()
+                    && failure.exit != Exit::NotAuthenticated
+                    && !session.cancel.is_cancelled() =>
+            {
                 session.tell(&Event::Note {
                     text: format!(
                         "step `{}` no longer gets on with what is locked: recording anew",
@@ -79,7 +88,7 @@ fn once(
             other => return other,
         }
     }
-    attempt(session, project, job, step, known, true)
+    attempt(session, project, job, step, (known, true), secrets)
 }
 
 fn attempt(
@@ -87,14 +96,19 @@ fn attempt(
     project: &Project,
     job: &Job,
     step: &Step,
-    known: &Transcript,
-    anew: bool,
-) -> Result<Transcript, Failure> {
+    (known, anew): (&Transcript, bool),
+    secrets: &Secrets,
+) -> Result<(Transcript, Vec<Declared>), Failure> {
     session.inputs(&project.dir, |cx| {
         let network = Network::new(cx);
         let recorder = Recorder::new(cx, &network, &step.name, known, anew);
         let ran: Result<(), BuildError> =
-            session.engine(|cx| engine::record::record(cx, job, step, &recorder));
+            session.engine(|cx| engine::record::record(&engine::Context { secrets, ..*cx }, job, step, &recorder));
+        let screen = |recorded: &Transcript| {
+            session.engine(|cx| engine::record::screen(&engine::Context { secrets, ..*cx }, step, recorded))
+        };
+        // First of all, and whether the step ended well or not: what came is in the store already.
+        screen(&recorder.so_far())?;
         let unanswered: Vec<InputError> = recorder.unanswered();
         match ran {
             Ok(()) => {
@@ -120,6 +134,7 @@ fn attempt(
             }
         }
         let requests = recorder.finish()?;
+        screen(&requests)?;
         let agreed = inputs::agreed(cx, &step.uses, &sources(job, step), &requests)?;
         let (step, checked, beyond) = (&step.name, agreed.checked, agreed.beyond);
         let text = format!("step `{step}`: {checked} fetched files are as its lockfiles say, {beyond} answers are pinned by the lock alone");
@@ -127,6 +142,6 @@ fn attempt(
         for problem in agreed.problems {
             session.tell(&Event::Note { text: problem });
         }
-        Ok(requests)
+        Ok((requests, agreed.packages))
     })
 }
