@@ -10,6 +10,7 @@ mod conditions;
 mod limits;
 mod policies;
 mod raw;
+mod rule;
 mod toolchain;
 mod uses;
 
@@ -25,6 +26,7 @@ use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
+pub use rule::{Rule, UnknownRule};
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
 /// The version of the format that this program reads, the value of the key `selfsame`.
