@@ -60,6 +60,7 @@ fn places(bytes: &[u8]) -> Result<Places, ReadError> {
         let mut section = Fields::new(Kind::Pe, fields.take(40, "a section's header")?).from(12);
         let [address, size, place] =
             [section.u32_le("an address")?, section.u32_le("a size")?, section.u32_le("an offset")?];
+        start.from(place as usize).take(size as usize, "a section")?;
         map.push((address as usize, size as usize, place as usize));
     }
     let in_file = |address: usize| {

@@ -51,27 +51,27 @@ impl Codec {
     pub(crate) fn unpack(&self, bytes: &[u8], budget: &mut Budget) -> Result<Vec<u8>, ReadError> {
         let mut out = Vec::new();
         let limit = budget.left().saturating_add(1);
-        (self.open)(bytes).take(limit).read_to_end(&mut out).map_err(|error| ReadError::Damaged {
-            kind: self.kind,
-            at: 0,
-            expected: "a whole stream".into(),
-            found: error.to_string(),
-        })?;
+        (self.open)(bytes).take(limit).read_to_end(&mut out).map_err(|e| self.damaged(&e))?;
         budget.spend(out.len() as u64)?;
         Ok(out)
     }
 
-    /// The first bytes of what is in it; fewer if it is damaged.
-    fn head(&self, bytes: &[u8]) -> Vec<u8> {
+    /// The first bytes of what is in it.
+    fn head(&self, bytes: &[u8]) -> Result<Vec<u8>, ReadError> {
         let mut head = Vec::new();
-        let _ = (self.open)(bytes).take(HEAD as u64).read_to_end(&mut head);
-        head
+        (self.open)(bytes).take(HEAD as u64).read_to_end(&mut head).map_err(|e| self.damaged(&e))?;
+        Ok(head)
+    }
+
+    fn damaged(&self, error: &std::io::Error) -> ReadError {
+        let (expected, found) = ("a whole stream".into(), error.to_string());
+        ReadError::Damaged { kind: self.kind, at: 0, expected, found }
     }
 
     /// Writes a stream anew if what is in it is normalised; `None` if it is not, and the stream stays.
     pub(crate) fn renew(&self, work: &mut Work<'_>, file: &File<'_>) -> Made {
         let name = self.inner_name(file.name);
-        if !work.allows(Rule::Compression) || !Work::handles(&name, &self.head(file.bytes)) {
+        if !work.allows(Rule::Compression) || !Work::handles(&name, &self.head(file.bytes)?) {
             return Ok(None);
         }
         let plain = self.unpack(file.bytes, &mut work.budget)?;

@@ -5,5 +5,6 @@
 mod golden;
 mod hostile;
 mod invariance;
+mod normal;
 mod readers;
 mod sample;

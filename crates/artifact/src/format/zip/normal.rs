@@ -53,6 +53,7 @@ pub(in super::super) fn normalise(work: &mut Work<'_>, file: &File<'_>) -> Made 
 fn metadata(work: &mut Work<'_>, place: &str, entry: &mut Entry<'_>) {
     let mut local = std::mem::take(&mut entry.local_extra);
     // The field of extended times is in UTC, the other one in whatever zone the tool believed to be in.
+    // Tools round up to the two seconds that fit, and so it is done here.
     let utc = local.iter().chain(&entry.extra).find(|(id, _)| *id == TIMES).and_then(|(_, field)| {
         (field.first()? & 1 == 1)
             .then(|| field.get(1..5))?
@@ -60,7 +61,7 @@ fn metadata(work: &mut Work<'_>, place: &str, entry: &mut Entry<'_>) {
     });
     if work.allows(Rule::Timestamp) {
         let latest = dos(work.epoch);
-        let own = utc.map_or(entry.dos, |utc| dos(u64::from(utc)));
+        let own = utc.map_or(entry.dos, |utc| dos(u64::from(utc) + u64::from(utc % 2)));
         let new = own.min(latest);
         if new != entry.dos {
             work.changed(place, Rule::Timestamp, dos_text(entry.dos), dos_text(new));
