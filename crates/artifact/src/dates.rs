@@ -214,7 +214,8 @@ mod tests {
 
     #[test]
     fn later_dates_become_the_epoch_in_their_own_shape() {
-        let table: &[(fn(&str, u64) -> Option<String>, &str, Option<&str>)] = &[
+        type Row = (fn(&str, u64) -> Option<String>, &'static str, Option<&'static str>);
+        let table: &[Row] = &[
             (iso, "2026-11-24", Some("2023-11-14")),
             (iso, "2023-11-14", None),
             (iso, "2023-11-15", Some("2023-11-14")),

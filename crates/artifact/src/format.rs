@@ -11,6 +11,7 @@ mod deb;
 mod directory;
 mod elf;
 mod file;
+mod function_zip;
 mod gzip;
 mod jar;
 mod javadoc;
@@ -56,6 +57,8 @@ pub(crate) struct Packing<'a> {
     pub(crate) contents: &'a dyn Contents,
     /// How many threads compress; must not reach the bytes.
     pub(crate) workers: NonZeroUsize,
+    /// Whether names in a tar begin with `./`, and the root is its first entry, as Debian packages have it.
+    pub(crate) rooted: bool,
 }
 
 /// One format's row.
@@ -71,7 +74,7 @@ pub(crate) struct Packer {
     pub(crate) write: fn(&Packing<'_>, &mut dyn Write) -> Result<(), PackError>,
 }
 
-const PACKERS: [Packer; 6] = [
+const PACKERS: [Packer; 9] = [
     Packer { format: Format::File, name: "file", version: "-", archive: false, write: file::write },
     Packer {
         format: Format::Dir,
@@ -101,6 +104,27 @@ const PACKERS: [Packer; 6] = [
         version: zip::VERSION,
         archive: true,
         write: zip::write,
+    },
+    Packer {
+        format: Format::FunctionZip,
+        name: "selfsame-function-zip/1",
+        version: zip::VERSION,
+        archive: true,
+        write: function_zip::write,
+    },
+    Packer {
+        format: Format::Wheel,
+        name: "selfsame-wheel/1",
+        version: zip::VERSION,
+        archive: true,
+        write: wheel::write,
+    },
+    Packer {
+        format: Format::Deb,
+        name: "selfsame-deb/1",
+        version: gzip::VERSION,
+        archive: true,
+        write: deb::write,
     },
 ];
 

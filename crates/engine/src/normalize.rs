@@ -78,7 +78,7 @@ pub fn normalize(
 ) -> Result<Outcome, (PathBuf, io::Error)> {
     let mut found = BTreeMap::new();
     for path in paths {
-        walk(path, &mut found).map_err(|(path, error)| (path, error))?;
+        walk(path, &mut found)?;
     }
     // Names of one file are worked on together, so that they stay names of one file.
     let mut groups: Vec<Vec<(PathBuf, Metadata)>> = Vec::new();

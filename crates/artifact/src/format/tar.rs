@@ -34,8 +34,14 @@ const GATHER: usize = 256 * 1024;
 pub(super) fn write(packing: &Packing<'_>, out: &mut dyn Write) -> Result<(), PackError> {
     let mut out = std::io::BufWriter::with_capacity(GATHER, out);
     let mut buffer = Vec::new();
+    let before = if packing.rooted { "./" } else { "" };
+    if packing.rooted {
+        let root =
+            Header { typeflag: b'5', name: b"./", mode: 0o755, mtime: packing.mtime, ..Header::default() };
+        out.write_all(&extended(root, BTreeMap::new())).map_err(PackError::Write)?;
+    }
     for entry in packing.entries {
-        out.write_all(&headers(entry, packing.mtime)).map_err(PackError::Write)?;
+        out.write_all(&headers(before, entry, packing.mtime)).map_err(PackError::Write)?;
         if let Kind::File { digest, .. } = entry.kind {
             member::copy(packing.contents, &entry.path, digest, &mut buffer, &mut out)?;
             out.write_all(&[0; BLOCK][..padding(digest.size)]).map_err(PackError::Write)?;
@@ -51,8 +57,8 @@ fn padding(size: u64) -> usize {
 }
 
 /// Everything that stands before the content of `entry`.
-fn headers(entry: &Entry<'_>, mtime: u64) -> Vec<u8> {
-    let name = entry.name();
+fn headers(before: &str, entry: &Entry<'_>, mtime: u64) -> Vec<u8> {
+    let name = format!("{before}{}", entry.name());
     let (typeflag, size, target) = match entry.kind {
         Kind::File { digest, .. } => (b'0', digest.size, ""),
         Kind::Symlink(target) => (b'2', 0, target),
@@ -244,7 +250,7 @@ mod tests {
         let a = |n: usize| "a".repeat(n);
         let split = |path: &str| {
             let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-            super::split(path.as_bytes()).map(|(prefix, rest)| (text(prefix), text(rest)))
+            split(path.as_bytes()).map(|(prefix, rest)| (text(prefix), text(rest)))
         };
         let some = |prefix: &str, rest: &str| Some((prefix.to_owned(), rest.to_owned()));
         assert_eq!(split(&a(100)), some("", &a(100)));
@@ -272,7 +278,7 @@ mod tests {
         let header = |size| {
             let digest = Digest { size, ..Digest::of(b"") };
             let kind = Kind::File { digest: &digest, executable: false };
-            headers(&Entry { path: "big".parse().unwrap(), kind }, 0)
+            headers("", &Entry { path: "big".parse().unwrap(), kind }, 0)
         };
         let last = header(LARGEST);
         assert_eq!((last.len(), &last[124..136]), (512, &b"77777777777\0"[..]));

@@ -480,8 +480,14 @@ mod tests {
         let mut outs =
             [(KEEP, 2), (KEEP, 1), (2_600_000, 2), (100, 2), (0, 3), (0, 1)].map(|(keep, workers)| {
                 let workers = NonZeroUsize::new(workers).unwrap();
-                let packing =
-                    Packing { entries: &entries, members: &[], mtime: 0, contents: &contents, workers };
+                let packing = Packing {
+                    entries: &entries,
+                    members: &[],
+                    mtime: 0,
+                    contents: &contents,
+                    workers,
+                    rooted: false,
+                };
                 let mut out = Vec::new();
                 write_keeping(keep, &packing, &mut out).unwrap();
                 out

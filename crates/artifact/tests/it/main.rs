@@ -6,5 +6,6 @@ mod golden;
 mod hostile;
 mod invariance;
 mod normal;
+mod packages;
 mod readers;
 mod sample;
