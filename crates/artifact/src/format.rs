@@ -170,9 +170,10 @@ pub(crate) fn handler(kind: Kind) -> &'static Handler {
     HANDLERS.iter().find(|handler| handler.kind == kind).expect("every kind has a row: a test says so")
 }
 
-/// Whether a member's name leads out of the place where it is unpacked: absolute, or with a `..`.
+/// Whether a member's name leads out of the place where it is unpacked: absolute, or with a `..`. A backslash is a
+/// separator to some who unpack.
 fn escapes(name: &[u8]) -> bool {
-    name.starts_with(b"/") || name.split(|&byte| byte == b'/').any(|part| part == b"..")
+    name.starts_with(b"/") || name.split(|byte| b"/\\".contains(byte)).any(|part| part == b"..")
 }
 
 /// The row of `format`.

@@ -85,7 +85,8 @@ pub struct Left {
 /// Normalises a file called `name`.
 ///
 /// # Errors
-/// If it is damaged, hostile, or beyond the limits. What is of no known kind is no error.
+/// If it is damaged, hostile, or beyond the limits. What is of no known kind, or of a variety that is not handled, is no
+/// error.
 pub fn normalise(name: &str, bytes: &[u8], options: &NormalOptions) -> Result<Normalised, ReadError> {
     let mut work = Work {
         epoch: options.epoch.0.clamp(0, i64::from(u32::MAX)).unsigned_abs(),
@@ -96,9 +97,14 @@ pub fn normalise(name: &str, bytes: &[u8], options: &NormalOptions) -> Result<No
         left: Vec::new(),
     };
     let kind = Kind::of(name, bytes);
-    let new = match kind {
-        Some(kind) => work.file(name, kind, bytes)?,
-        None => None,
+    let new = match kind.map_or(Ok(None), |kind| work.file(name, kind, bytes)) {
+        // Nothing is wrong with it.
+        Err(error @ ReadError::Unsupported { .. }) => {
+            work.changes.clear();
+            work.left = vec![Left { place: String::new(), reason: error.to_string() }];
+            None
+        }
+        other => other?,
     };
     Ok(Normalised { kind, bytes: new, changes: work.changes, left: work.left })
 }
@@ -183,7 +189,7 @@ impl Work<'_> {
         match made {
             Ok(Some(new)) => Ok(Cow::Owned(new)),
             Ok(None) => Ok(Cow::Borrowed(bytes)),
-            Err(error) if error.is_hostile() => {
+            Err(error) if error.is_beyond_limits() => {
                 Err(ReadError::Within { member: name.to_owned(), source: Box::new(error) })
             }
             Err(error) => {

@@ -107,13 +107,13 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// True if the file is made to harm whoever reads it: such a file ends the reading of all around it.
+    /// True if going on would cost too much: such a member ends the reading of all around it.
     #[must_use]
-    pub fn is_hostile(&self) -> bool {
+    pub fn is_beyond_limits(&self) -> bool {
         match self {
             Self::TooDeep { .. } | Self::TooLarge { .. } => true,
             Self::Damaged { .. } | Self::Unsupported { .. } | Self::Hostile { .. } => false,
-            Self::Within { source, .. } => source.is_hostile(),
+            Self::Within { source, .. } => source.is_beyond_limits(),
         }
     }
 }

@@ -20,8 +20,8 @@ use artifact::{HEAD, ReadError};
 pub struct Normal {
     /// Where it is, as it was found from what was given.
     pub path: PathBuf,
-    /// What it is.
-    pub kind: Kind,
+    /// What it is; `None` if it could not be read.
+    pub kind: Option<Kind>,
     /// What was changed, or would be.
     pub changes: Vec<Change>,
     /// What was left alone.
@@ -78,6 +78,11 @@ pub fn normalize(
 ) -> Result<Outcome, (PathBuf, io::Error)> {
     let mut found = BTreeMap::new();
     for path in paths {
+        if path.is_symlink() {
+            let error =
+                io::Error::new(io::ErrorKind::InvalidInput, "it is a symbolic link: name where it leads");
+            return Err((path.clone(), error));
+        }
         walk(path, &mut found)?;
     }
     // Names of one file are worked on together, so that they stay names of one file.
@@ -147,12 +152,10 @@ fn one(group: &[(PathBuf, Metadata)], options: &NormalOptions, check: bool) -> O
         Some(Normal { path, kind, changes, left, error: Some(error) })
     };
     let mut file = match (opened, kind) {
-        // What cannot be read cannot be called known; a file that may be, is an error all the same.
-        (Err(error), _) => return failed(Kind::of(&name, &head).unwrap_or(Kind::Zip), unread(error)),
+        (Err(error), _) => return failed(None, unread(error)),
         (Ok(_), None) => return None,
         (Ok(file), Some(_)) => file,
     };
-    let kind = kind?;
     let limit = options.limits.bytes;
     if metadata.len() > limit {
         return failed(kind, NormalError::TooLarge { found: metadata.len(), limit });

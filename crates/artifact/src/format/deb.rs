@@ -16,7 +16,7 @@ use super::ar::{self, Member};
 use super::stream::{self, Codec};
 use super::tar::{self, Owners};
 use super::{Packing, gzip};
-use crate::fields::lossy;
+use crate::fields::{Fields, lossy};
 use crate::listing;
 use crate::normal::{File, Made, Work};
 use crate::{Kind, PackError, ReadError};
@@ -32,8 +32,8 @@ pub(super) fn normalise(work: &mut Work<'_>, file: &File<'_>) -> Made {
     }
     let find = |start: &str| members.iter().find(|member| member.name.starts_with(start));
     let (Some(control), Some(data)) = (find("control.tar"), find("data.tar")) else {
-        let what = "it has no control.tar or no data.tar".into();
-        return Err(ReadError::Unsupported { kind: Kind::Deb, what });
+        let end = Fields::new(Kind::Deb, file.bytes).from(file.bytes.len());
+        return Err(end.damaged("control.tar and data.tar", "the end"));
     };
     let mut sums = Sums::new();
     let new_data = archive(work, data, |work, plain| {

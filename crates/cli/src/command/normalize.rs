@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::PathBuf;
 
-use engine::normalize::{Limits, Normal, NormalOptions, Outcome, normalize};
+use engine::normalize::{Kind, Limits, Normal, NormalOptions, Outcome, normalize};
 use model::Timestamp;
 use model::recipe::{Rule, UnknownRule};
 use serde_json::{Value, json};
@@ -106,7 +106,8 @@ fn lines(file: &Normal) -> String {
             *rules.entry(change.rule).or_default() += 1;
         }
         let rules: Vec<String> = rules.iter().map(|(rule, count)| format!("{rule} {count}")).collect();
-        text.push_str(&format!("{} ({}): {}\n", plain(&path), file.kind.as_str(), rules.join(", ")));
+        let kind = file.kind.map_or("", Kind::as_str);
+        text.push_str(&format!("{} ({kind}): {}\n", plain(&path), rules.join(", ")));
     }
     for change in file.changes.iter().take(SHOWN) {
         let place = if change.place.is_empty() { "" } else { &format!("{}: ", plain(&change.place)) };

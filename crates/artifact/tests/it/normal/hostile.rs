@@ -80,7 +80,7 @@ fn a_hundred_containers_in_one_another_are_too_many() {
     scene.run(
         "cp x.tar n.zip; for i in $(seq 100); do mv n.zip m; mv m i.zip; zip -q n.zip i.zip; rm i.zip; done",
     );
-    assert!(refused("n.zip", &scene.read("n.zip")).is_hostile());
+    assert!(refused("n.zip", &scene.read("n.zip")).is_beyond_limits());
 }
 
 #[test]
@@ -152,6 +152,15 @@ fn a_zip_that_readers_see_differently_is_refused() {
     overlap.copy_within(central + 42..central + 46, second + 42);
     overlap[second + 46] = b'x';
     assert!(matches!(refused("x.zip", &overlap), ReadError::Damaged { .. } | ReadError::Hostile { .. }));
+}
+
+#[test]
+fn a_variety_that_is_not_handled_is_left_with_a_reason() {
+    let scene = Scene::new();
+    scene.run("truncate -s 5M z; echo x >>z; tar -S -cf s.tar z");
+    let made = made("s.tar", &scene.read("s.tar"));
+    assert!(made.bytes.is_none() && made.changes.is_empty());
+    assert_eq!(made.left[0].reason, "this tar is not handled: a member has type 'S'");
 }
 
 #[test]

@@ -120,8 +120,9 @@ fn members_are_listed_with_what_is_said_of_them() {
     assert!(matches!(&tar.parts[4].body, Body::Link(to) if to == "./y"), "{:?}", tar.parts[4]);
     let said: Vec<String> =
         tar.parts[0].attributes.iter().map(|a| format!("{} {}", a.name, a.value)).collect();
+    assert!(said[7].starts_with("pax atime="), "{said:?}");
     assert_eq!(
-        said,
+        said[..7],
         [
             "type 0",
             "mode 0664",
