@@ -13,10 +13,13 @@ fn a_file_cut_anywhere_is_an_error_or_nothing_that_is_known() {
             continue;
         }
         let whole = normal(name, &bytes);
-        for length in 0..bytes.len() {
+        // A document ends with its mark, and a newline behind it may be missing.
+        let end = bytes.len() - usize::from(kind == Kind::Pdf);
+        for length in 0..end {
             let Ok(made) = normalise(name, &bytes[..length], &options()) else { continue };
             // What may be missing is padding, which means nothing.
-            let same = made.bytes.as_ref() == Some(&whole);
+            let bare = |bytes: &[u8]| bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+            let same = made.bytes.as_ref().is_some_and(|new| new[..bare(new)] == whole[..bare(&whole)]);
             assert!(
                 made.kind != Some(kind) || same,
                 "{name} cut at {length} of {}: {:?}",
