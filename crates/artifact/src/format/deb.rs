@@ -6,6 +6,7 @@
 //! Normalising keeps what the package means: owners and modes of its files, since they are installed so, and the order of its
 //! three members. Files are sorted, times clamped, what lies in files is normalised, and `md5sums` follows.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read as _, Write};
 
 use md5::{Digest as _, Md5};
@@ -112,19 +113,26 @@ fn with_sums(work: &mut Work<'_>, plain: Vec<u8>, sums: &Sums) -> Result<Vec<u8>
     if sums.is_empty() {
         return Ok(plain);
     }
+    let renewed: BTreeMap<String, (&str, &str)> = sums
+        .iter()
+        .map(|(path, before, after)| (lossy(path).trim_start_matches("./").to_owned(), (&**before, &**after)))
+        .collect();
     let mut told = Vec::new();
     let new = tar::replace(&plain, &mut work.budget, "md5sums", |text| {
-        let mut text = lossy(text);
-        for (path, before, after) in sums {
-            let path = lossy(path);
-            let path = path.trim_start_matches("./");
-            let line = |sum: &str| format!("{sum}  {path}\n");
-            if text.contains(&line(before)) {
-                text = text.replace(&line(before), &line(after));
-                told.push((path.to_owned(), before, after));
+        let mut out = String::with_capacity(text.len());
+        for line in lossy(text).split_inclusive('\n') {
+            let named = line
+                .split_once("  ")
+                .and_then(|(sum, path)| Some((sum, renewed.get_key_value(path.trim_end())?)));
+            match named {
+                Some((sum, (path, (before, after)))) if sum == *before => {
+                    out.push_str(&format!("{after}  {path}\n"));
+                    told.push((path, *before, *after));
+                }
+                _ => out.push_str(line),
             }
         }
-        text.into_bytes()
+        out.into_bytes()
     })?;
     for (path, before, after) in told {
         let (before, after) = (format!("{before}  {path}"), format!("{after}  {path}"));

@@ -66,6 +66,8 @@ pub(super) fn read<'a>(source: &mut Source<'a, '_>) -> Found<'a> {
     let mut parts = Vec::new();
     for (message, translation) in messages(source.bytes)? {
         source.budget.member()?;
+        // Many messages may lie at one place.
+        source.budget.spend(message.len() as u64)?;
         let name = lossy(&source.bytes[message]);
         let body = Body::Bytes(source.bytes[translation].into());
         parts.push(Part { name, attributes: Vec::new(), body });

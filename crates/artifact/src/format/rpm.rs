@@ -1,5 +1,6 @@
 //! RPM packages: read only, since their headers are digested and signed as a whole.
 
+use crate::budget::Budget;
 use crate::fields::{Fields, lossy};
 use crate::normal::moment;
 use crate::reading::{Found, Part, Source, attribute};
@@ -29,13 +30,13 @@ pub(super) fn read<'a>(source: &mut Source<'a, '_>) -> Found<'a> {
     fields.take(LEAD, "a lead")?;
     let mut attributes = Vec::new();
     let mut parts = Vec::new();
-    let signature = header(&mut fields)?;
+    let signature = header(&mut fields, source.budget)?;
     for (tag, value) in signature {
         source.budget.member()?;
         parts.push(part(format!("signature {tag}"), value.as_bytes().to_vec()));
     }
     fields.take(fields.at().wrapping_neg() % 8, "padding")?;
-    for (tag, value) in header(&mut fields)? {
+    for (tag, value) in header(&mut fields, source.budget)? {
         source.budget.member()?;
         let name = TAGS.iter().find(|(number, _)| *number == tag).map(|(_, name)| *name);
         match name {
@@ -60,7 +61,7 @@ fn part<'a>(name: String, value: Vec<u8>) -> Part<'a> {
 }
 
 /// A header structure: tags and their values as texts.
-fn header(fields: &mut Fields<'_>) -> Result<Vec<(u32, String)>, ReadError> {
+fn header(fields: &mut Fields<'_>, budget: &mut Budget) -> Result<Vec<(u32, String)>, ReadError> {
     fields.expect(b"\x8e\xad\xe8\x01", "a header of RPM")?;
     fields.take(4, "reserved bytes")?;
     let (count, size) = (fields.u32_be("a count")?, fields.u32_be("a size")?);
@@ -73,9 +74,10 @@ fn header(fields: &mut Fields<'_>) -> Result<Vec<(u32, String)>, ReadError> {
         let (tag, kind) = (index.u32_be("a tag")?, index.u32_be("a type")?);
         let (offset, items) = (index.u32_be("an offset")?, index.u32_be("a count")?);
         let mut at = data.from(usize::try_from(offset).unwrap_or(usize::MAX));
-        // Bounded by the data, whatever the count says.
+        // Each list is bounded by the data, whatever the count says; but many may lie at one place.
         let mut list = Vec::new();
         for _ in 0..items {
+            let before = at.at();
             list.push(match kind {
                 1 | 2 => at.u8("a number")?.to_string(),
                 3 => at.u16_be("a number")?.to_string(),
@@ -95,6 +97,7 @@ fn header(fields: &mut Fields<'_>) -> Result<Vec<(u32, String)>, ReadError> {
             if kind == 0 {
                 break;
             }
+            budget.spend((at.at() - before) as u64)?;
         }
         values.push((tag, list.join(if kind == 7 { "" } else { "\n" })));
     }
