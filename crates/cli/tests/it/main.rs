@@ -21,6 +21,7 @@ mod languages;
 mod limits;
 mod mirror;
 mod mistakes;
+mod normalize;
 mod recording;
 mod sealed;
 mod secrets;

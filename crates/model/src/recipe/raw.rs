@@ -150,6 +150,8 @@ pub(super) struct RawArtifact {
     pub(super) format: At<String>,
     pub(super) from: At<String>,
     pub(super) prefix: Option<At<String>>,
+    #[serde(default)]
+    pub(super) normalize: Vec<At<String>>,
 }
 
 /// Reads the shapes. The first thing that does not fit is reported.

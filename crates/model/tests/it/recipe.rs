@@ -133,6 +133,15 @@ fn each_mistake_is_told_with_place_and_fix() {
         ("file-size = \"1GiB\"", "file-size = \"1GB\"", "not an amount of bytes", "512MiB"),
         ("\"20GiB\"", "\"0GiB\"", "not an amount of room", "512MiB"),
         ("\"tar.gz\"", "\"rar\"", "unknown format", "tar.zst"),
+        ("\"tar.gz\"", "\"wheel\"", "not the name of a wheel", "demo-1.0-py3-none-any.whl"),
+        ("\"tar.gz\"", "\"deb\"", "a prefix where none can be", "the root of a `deb`"),
+        (
+            "\"tar.gz\"",
+            "\"tar.gz\"\nnormalize = [\"timestamps\"]",
+            "no such rule",
+            "known: all, archive-metadata",
+        ),
+        ("\"tar.gz\"", "\"dir\"\nnormalize = [\"all\"]", "a folder is not normalised", "pack an archive"),
         ("run = [\"cp -r in all\"]", "run = \"cp\"", "wrong kind of value", ""),
         ("run = [\"cp -r in all\"]\n", "", "a key is missing", "`run"),
         ("[toolchain]", "[toolchain", "not readable as TOML", ""),
@@ -294,4 +303,23 @@ fn each_mistake_of_a_toolchain_is_told_with_place_and_fix() {
         assert!(text.contains(rest), "{toolchain}: expected {rest:?} in {text:?}");
         assert!(text.starts_with("selfsame.toml:"), "{toolchain}: has a place: {text:?}");
     }
+}
+
+#[test]
+fn normalising_is_chosen_rule_by_rule_or_as_a_whole() {
+    use model::recipe::Rule;
+    let chosen = |list: &str| {
+        let text = format!(
+            "selfsame = 1\nname = \"x\"\nversion = \"1\"\n[sources.main]\nworktree = \".\"\n[toolchain]\nkind = \"debian\"\n\
+             suite = \"bookworm\"\npackages = [\"gcc\"]\n[[step]]\nname = \"a\"\nrun = [\"make\"]\noutputs = [\"out\"]\n\
+             [[artifact]]\nname = \"x.tar\"\nformat = \"tar\"\nfrom = \"step:a/out\"\n{list}"
+        );
+        model::recipe::parse("selfsame.toml", &text).unwrap().artifacts.remove(0).normalize
+    };
+    assert!(chosen("").is_empty());
+    assert_eq!(
+        chosen("normalize = [\"user-group\", \"timestamp\"]"),
+        [Rule::Timestamp, Rule::UserGroup].into()
+    );
+    assert_eq!(chosen("normalize = [\"all\"]"), Rule::ALL.into());
 }
