@@ -34,7 +34,7 @@ fn refused(world: &World, source: Source) -> String {
 }
 
 fn purl(text: &str) -> Source {
-    Source::Fetched(Locator::Package { purl: text.parse().unwrap() })
+    Source::Fetched(Locator::Package { purl: text.parse().unwrap(), packed: false })
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_go_module_is_a_source_without_path_and_version_before_its_files() {
     let mut world = World::new();
     world.host.env.insert("GOPROXY".into(), server.base.clone());
     world.host.env.insert("GOSUMDB".into(), "sums.example.org".into());
-    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap() });
+    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap(), packed: false });
     let locked =
         lock(&world, purl("pkg:golang/example.org/Tools@v0.0.1")).unwrap_or_else(|e| panic!("{}", chain(&e)));
     let h1 = locked.files[0].registry_hash.clone().unwrap();

@@ -25,7 +25,7 @@ fn package(name: &str) -> LockedPackage {
 
 fn lock(names: &[&str]) -> Lock {
     let source = LockedSource {
-        origin: Locator::Package { purl: "pkg:cargo/libz-sys@1.1.31".parse().unwrap() },
+        origin: Locator::Package { purl: "pkg:cargo/libz-sys@1.1.31".parse().unwrap(), packed: false },
         licence: Some("MIT OR Apache-2.0".into()),
         epoch: Timestamp(1_700_000_000),
         tree: Digest::of(b"tree"),
@@ -155,7 +155,7 @@ fn other() -> Lock {
     lock.toolchain.archives = vec![LockedArchive {
         name: "go".into(),
         version: Some("1".into()),
-        origin: Locator::Package { purl: "pkg:golang/example.org/go@1".parse().unwrap() },
+        origin: Locator::Package { purl: "pkg:golang/example.org/go@1".parse().unwrap(), packed: false },
         purl: None,
         strip: None,
         at: "opt/go".parse().unwrap(),
