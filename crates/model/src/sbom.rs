@@ -214,7 +214,9 @@ impl Component {
                 hashes.insert("sha256".to_owned(), sha256.hex());
                 (name, sha256.hex()[..12].to_owned(), None, Some(url.clone()))
             }
-            Locator::Package { purl, .. } => (purl.name(), purl.version().to_owned(), Some(purl.clone()), None),
+            Locator::Package { purl, .. } => {
+                (purl.name(), purl.version().to_owned(), Some(purl.clone()), None)
+            }
         };
         let producer = match &source.origin {
             Locator::Package { purl, .. } => Some(match purl.kind() {

@@ -137,7 +137,13 @@ pub(crate) fn lock_tool(
         Some(licence) => Some(licence),
         None => declared(cx, purl, &tree)?,
     };
-    Ok(LockedSource { origin: Locator::Package { purl: purl.clone(), packed: false }, licence, epoch, tree, files })
+    Ok(LockedSource {
+        origin: Locator::Package { purl: purl.clone(), packed: false },
+        licence,
+        epoch,
+        tree,
+        files,
+    })
 }
 
 /// Brings a locked tool's files, from wherever the registry has them now, and gives the tree that they make.

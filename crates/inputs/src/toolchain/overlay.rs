@@ -167,7 +167,9 @@ fn bring(
     arch: &str,
 ) -> Result<LockedSource, InputError> {
     match &recipe.origin {
-        Locator::Package { purl, .. } => package::lock_tool(cx, client, &recipe.name, purl, arch, recipe.strip),
+        Locator::Package { purl, .. } => {
+            package::lock_tool(cx, client, &recipe.name, purl, arch, recipe.strip)
+        }
         Locator::Url { url, sha256, strip } => {
             let source = url::lock(cx, client, &recipe.name, url, sha256, *strip, &[])?;
             executable(cx.store, source)

@@ -181,6 +181,14 @@ fn registries_check_their_own_hash() {
         (locked.licence.as_deref(), locked.files[0].path.as_str()),
         (Some("MIT"), "six-y/six_y-1.0.tar.gz")
     );
+    // Its file as it is served, of which the rest is known all the same.
+    let origin = Locator::Package { purl: "pkg:pypi/six.y@1.0".parse().unwrap(), packed: true };
+    let packed = lock(&world, Source::Fetched(origin)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert_eq!(world.paths(&packed.tree), ["six_y-1.0.tar.gz"]);
+    assert_eq!(
+        (packed.epoch, &packed.licence, &packed.files),
+        (locked.epoch, &locked.licence, &locked.files)
+    );
     let bare = r#"{"files":[{"filename":"six_y-1.0.tar.gz","url":"x","hashes":{"md5":"00"}}]}"#;
     put("pypi/six-y/index.html", bare.as_bytes());
     assert!(refused(&world, purl("pkg:pypi/six.y@1.0")).contains("no SHA-256 for six_y-1.0.tar.gz"));

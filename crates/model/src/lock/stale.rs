@@ -123,7 +123,10 @@ impl Differences {
             let found = lock.sources.get(*name).map(|s| s.origin.to_string()).unwrap_or_default();
             self.compare(&format!("sources.{name}"), origin.to_string(), found);
             match (origin, lock.sources.get(*name).map(|s| &s.origin)) {
-                (Locator::Url { sha256, strip, .. }, Some(Locator::Url { sha256: locked, strip: old, .. })) => {
+                (
+                    Locator::Url { sha256, strip, .. },
+                    Some(Locator::Url { sha256: locked, strip: old, .. }),
+                ) => {
                     self.compare(&format!("sources.{name}.sha256"), sha256.hex(), locked.hex());
                     self.compare(&format!("sources.{name}.strip"), strip.to_string(), old.to_string());
                 }

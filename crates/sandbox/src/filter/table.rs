@@ -180,10 +180,7 @@ const CHOSEN: &[Rule] = &[
     Rule { number: libc::SYS_fchown, cases: OTHER_OWNER, otherwise: Answer::Allow },
     Rule {
         number: libc::SYS_fchownat,
-        cases: &[
-            (When::OtherUser(2), Answer::Refuse(EPERM)),
-            (When::OtherGroup(3), Answer::Refuse(EPERM)),
-        ],
+        cases: &[(When::OtherUser(2), Answer::Refuse(EPERM)), (When::OtherGroup(3), Answer::Refuse(EPERM))],
         otherwise: Answer::Allow,
     },
     plain(libc::SYS_connect, ASK_NETWORK),

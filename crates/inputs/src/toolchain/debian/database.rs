@@ -4,7 +4,7 @@
 //! | below `/var/lib/dpkg` | |
 //! |---|---|
 //! | `status` | each package's control file in dpkg's order of fields, installed, with the MD5 of its configuration files |
-//! | `info/NAME.list` | its paths as its archive has them, without files that another package replaced |
+//! | `info/NAME.list` | its paths as its archive has them, symbolic links last, without files that another package replaced |
 //! | `info/NAME.md5sums` | that of the package; if it has none, made from its files |
 //! | `info/NAME.*` | whatever else is beside the control file. Scripts are there to be read; nobody runs them |
 //! | `info/format` | `1`: names of `Multi-Arch: same` packages have `:ARCH` |
@@ -22,9 +22,9 @@ use store::Store;
 use super::assemble::FixError;
 use super::stanza;
 use super::unpack::merged;
+use crate::ArchiveError;
 use crate::deb822::paragraphs;
 use crate::toolchain::links;
-use crate::ArchiveError;
 
 /// What dpkg remembers of one package.
 #[derive(Debug, Default)]
@@ -35,7 +35,7 @@ pub(crate) struct Record {
     pub members: BTreeMap<String, Node>,
     /// Its configuration files, in its order.
     pub conffiles: Vec<RelPath>,
-    /// Its paths, in the order of its archive.
+    /// Its paths in the order in which dpkg unpacks: that of its archive, but for symbolic links, which come last.
     pub paths: Vec<RelPath>,
     /// MD5 of the files that [`Record::wants_sum`] asks for.
     pub sums: BTreeMap<RelPath, String>,

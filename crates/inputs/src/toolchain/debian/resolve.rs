@@ -22,7 +22,8 @@ pub(crate) fn resolve(
     let mut wanted_by: BTreeMap<String, String> = BTreeMap::new();
     let essential = index.essential().iter().map(|n| (n, "the essential set"));
     let is_dependency = |text: &str| text.contains(['(', '|']);
-    let (dependencies, named): (Vec<&String>, Vec<&String>) = requested.iter().partition(|t| is_dependency(t));
+    let (dependencies, named): (Vec<&String>, Vec<&String>) =
+        requested.iter().partition(|t| is_dependency(t));
     for (text, why) in named.into_iter().map(|n| (n, "the recipe")).chain(essential) {
         let (name, exact) = text.split_once('=').map_or((text.as_str(), None), |(n, v)| (n, Some(v)));
         let providers = index.providers(name);
@@ -50,7 +51,8 @@ pub(crate) fn resolve(
     let mut roots = chosen.clone();
     for text in dependencies {
         let group: Vec<Relation> = text.split('|').filter_map(|t| Relation::parse(t, index.arch())).collect();
-        let package = satisfy(index, &roots, &chosen, &group).map_err(|e| e.wanted(&group, "the recipe".into()))?;
+        let package =
+            satisfy(index, &roots, &chosen, &group).map_err(|e| e.wanted(&group, "the recipe".into()))?;
         wanted_by.entry(package.name.clone()).or_insert_with(|| "the recipe".to_owned());
         roots.insert(package.name.clone(), package.clone());
         chosen.insert(package.name.clone(), package);

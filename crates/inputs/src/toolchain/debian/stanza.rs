@@ -123,7 +123,8 @@ mod tests {
         let paragraph = paragraphs(control).next().unwrap();
         assert_eq!(installed(paragraph, &conffiles), expected);
         // What dpkg has written, dpkg writes again.
-        let again: String = expected.lines().filter(|l| !l.starts_with(" /etc")).map(|l| format!("{l}\n")).collect();
+        let again: String =
+            expected.lines().filter(|l| !l.starts_with(" /etc")).map(|l| format!("{l}\n")).collect();
         assert_eq!(installed(paragraphs(&again).next().unwrap(), &conffiles), expected);
     }
 

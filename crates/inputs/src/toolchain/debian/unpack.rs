@@ -93,7 +93,10 @@ pub(crate) fn unpack(store: &Store, name: &str, file: File) -> Result<Contents, 
         if member.starts_with("control.tar") {
             // dpkg asks for this order too; which files' MD5 are wanted is said by the first.
             if seen.iter().any(|m| m.starts_with("data.tar")) {
-                return Err(ArchiveError::Form { expected: "control.tar before data.tar", found: seen.join(", ") });
+                return Err(ArchiveError::Form {
+                    expected: "control.tar before data.tar",
+                    found: seen.join(", "),
+                });
             }
             control(store, content, &mut contents)?;
         } else if member.starts_with("data.tar") {
@@ -158,10 +161,12 @@ fn data(
     let documentation = format!("usr/share/doc/{name}");
     let mut bytes = 0;
     let mut files: BTreeMap<RelPath, Node> = BTreeMap::new();
+    let mut symlinks = Vec::new();
     tar::read(reader, |member, content| {
         let raw = member_path(&member.name)?;
         let path = merged(&raw);
-        contents.record.paths.push(raw.clone());
+        if member.kind == tar::Kind::Symlink { &mut symlinks } else { &mut contents.record.paths }
+            .push(raw.clone());
         let wants_sum = member.kind == tar::Kind::File && contents.record.wants_sum(&raw);
         let lossy = || String::from_utf8_lossy(&member.name).into_owned();
         let target = || {
@@ -236,7 +241,9 @@ fn data(
         }
         contents.entries.push((path, entry));
         Ok(())
-    })
+    })?;
+    contents.record.paths.extend(symlinks);
+    Ok(())
 }
 
 #[cfg(test)]
