@@ -66,13 +66,12 @@ pub(crate) fn fetch(
             }
             Ok(found.tree)
         }
-        Locator::Package { purl, packed } => package::fetch(
+        Locator::Package { purl, .. } => package::fetch(
             cx,
             client,
             name,
             purl,
-            *packed,
-            &locked.files,
+            locked,
             recipe.and_then(|r| r.toolchain.debian()),
             toolchain.debian().map_or("", |d| d.suite.as_str()),
         ),

@@ -57,11 +57,11 @@ pub(super) fn fetch(
     client: &Client<'_>,
     name: &str,
     purl: &Purl,
-    packed: bool,
-    files: &[LockedFile],
+    locked: &LockedSource,
     toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Digest, InputError> {
+    let files = &locked.files;
     if files.iter().any(|f| !cx.store.contains(&f.digest)) {
         let Located { files: remotes, .. } = registry::relocate(cx, client, purl, files, toolchain, suite)?;
         for file in files.iter().filter(|f| !cx.store.contains(&f.digest)) {
@@ -71,7 +71,10 @@ pub(super) fn fetch(
             bring(cx, client, name, remote, Some(&file.digest))?;
         }
     }
-    if packed { side_by_side(cx, files) } else { Ok(unpack(cx, purl, files)?.0) }
+    match locked.origin {
+        Locator::Package { packed: true, .. } => side_by_side(cx, files),
+        _ => Ok(unpack(cx, purl, files)?.0),
+    }
 }
 
 /// Brings one file and checks the registry's hash, and the lock's.

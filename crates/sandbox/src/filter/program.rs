@@ -31,10 +31,10 @@ pub(crate) struct Filter(Vec<sock_filter>);
 impl Filter {
     /// Compiles the table for `topics` and a command of this user and group.
     pub(crate) fn new(topics: Topics, listener: Listener, ids: (u32, u32)) -> Self {
-        Self::of(table::rules().collect(), Compiler { topics, listener, ids })
+        Self::of(table::rules().collect(), &Compiler { topics, listener, ids })
     }
 
-    fn of(mut rules: Vec<Rule>, compiler: Compiler) -> Self {
+    fn of(mut rules: Vec<Rule>, compiler: &Compiler) -> Self {
         rules.sort_by_key(|rule| rule.number);
         debug_assert!(rules.windows(2).all(|pair| pair[0].number < pair[1].number), "a call stands twice");
         let mut program = vec![load(ARCHITECTURE), jump_unless_equal(ARCH, 1), jump(1)];
@@ -50,7 +50,7 @@ impl Filter {
             libc::SYS_socket => Rule { cases: &[], otherwise: Answer::Refuse(libc::EAFNOSUPPORT), ..rule },
             _ => rule,
         };
-        Self::of(table::rules().map(none).collect(), Compiler { topics, listener, ids })
+        Self::of(table::rules().map(none).collect(), &Compiler { topics, listener, ids })
     }
 
     /// The instructions; at most 4096.
