@@ -35,17 +35,24 @@ pub(super) fn gradle(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");
     step.need(&["default-jdk-headless"]);
     step.enter();
-    let init = "allprojects { tasks.withType(AbstractArchiveTask).configureEach { preserveFileTimestamps = false; reproducibleFileOrder = true } }";
+    // `configureEach` is there from Gradle 4.9 on, and leaves alone what is not made.
+    let init = "allprojects { def archives = tasks.withType(AbstractArchiveTask); \
+                def plain = { preserveFileTimestamps = false; reproducibleFileOrder = true }; \
+                archives.respondsTo('configureEach') ? archives.configureEach(plain) : archives.all(plain) }";
     step.comments.push(
         "Archives get no times and a sorted order; Gradle does so by itself from version 9 on.".to_owned(),
     );
     step.run.push(format!("printf '%s\\n' {} > /tmp/archives.gradle", shell(init)));
-    let gradle = if files.at(&found.dir, "gradlew").is_some() {
+    let gradle = if wrapper(files, found) {
         // The wrapper fetches Gradle itself.
         step.uses.insert("web");
         "sh ./gradlew"
     } else {
         step.need(&["gradle"]);
+        step.comments.push(
+            "There is no wrapper that could fetch the Gradle that is meant: Debian's own is taken, which is 4.4."
+                .to_owned(),
+        );
         "gradle"
     };
     step.run.push(format!(
@@ -55,4 +62,10 @@ pub(super) fn gradle(files: &Files<'_>, found: &Found) -> Step {
     step.run.push("find . -path '*/build/libs/*.jar' -exec cp {} out/ \\;".to_owned());
     step.pack("out", "jars", "dir");
     step
+}
+
+/// Whether the wrapper is there as a whole: source releases often leave its jar out.
+fn wrapper(files: &Files<'_>, found: &Found) -> bool {
+    let has = |name: &str| files.at(&found.dir, name).is_some();
+    has("gradlew") && has("gradle/wrapper/gradle-wrapper.jar")
 }

@@ -174,10 +174,9 @@ fn a_maven_jar() {
 
 #[test]
 fn a_gradle_build() {
-    golden(
-        "gradle",
-        &[("build.gradle.kts", ""), ("settings.gradle.kts", "rootProject.name = \"app\"\n"), ("gradlew", "")],
-    );
+    let build = [("build.gradle.kts", ""), ("settings.gradle.kts", "rootProject.name = \"app\"\n"), ("gradlew", "")];
+    golden("gradle", &[&build[..], &[("gradle/wrapper/gradle-wrapper.jar", "")]].concat());
+    golden("gradle-without-wrapper", &build);
 }
 
 #[test]
@@ -213,11 +212,13 @@ fn a_suite_that_was_asked_for_is_taken() {
     assert!(proposal(&list, None).text.contains("\nsuite = \"trixie\"\n"));
     let text = proposal(&list, Some("bookworm")).text;
     parses(&text);
-    assert!(
-        text.contains("\nsuite = \"bookworm\"\n")
-            && text.contains("# `rust-version` in Cargo.toml asks for rust 1.70, and bookworm has 1.63"),
-        "{text}"
-    );
+    let why = "# bookworm has rust 1.63; `rust-version` in Cargo.toml asks for 1.70, and so cargo-web and rustc-web 1.85 is taken";
+    assert!(text.contains("\nsuite = \"bookworm\"\n") && text.contains(why), "{text}");
+    assert!(text.contains("    \"rustc-web\",\n") && !text.contains("\"rustc\""), "{text}");
+    let python = "[project]\nname = \"x\"\nrequires-python = \">=3.99\"\n[build-system]\nrequires = [\"flit_core\"]\n";
+    let proposal = proposal(&[("pyproject.toml", python)], None);
+    assert!(proposal.text.contains("asks for python 3.99, and trixie has 3.13"), "{}", proposal.text);
+    assert_eq!(proposal.missing.len(), 1);
 }
 
 #[test]
