@@ -4,8 +4,45 @@ use super::Preset;
 
 pub(super) const HOST: &str = "maven.registry.internal";
 
-/// For every Gradle from 4 on. What Gradle names Maven Central (or JCenter, which is no more) is the registry; the portal
-/// of plugins, which has what Central has, comes behind it. Any other repository is asked at its own address.
+/// The registry is asked first; what it does not have, the project's other repositories are asked for at their own
+/// addresses. The same names both for what Maven has by itself.
+const SETTINGS: &str = "\
+<settings>
+  <interactiveMode>false</interactiveMode>
+  <mirrors>
+    <mirror>
+      <id>selfsame</id>
+      <mirrorOf>central</mirrorOf>
+      <url>http://maven.registry.internal/</url>
+    </mirror>
+  </mirrors>
+  <profiles>
+    <profile>
+      <id>selfsame</id>
+      <repositories>
+        <repository>
+          <id>central</id>
+          <url>http://maven.registry.internal/</url>
+          <snapshots><enabled>false</enabled></snapshots>
+        </repository>
+      </repositories>
+      <pluginRepositories>
+        <pluginRepository>
+          <id>central</id>
+          <url>http://maven.registry.internal/</url>
+          <snapshots><enabled>false</enabled></snapshots>
+        </pluginRepository>
+      </pluginRepositories>
+    </profile>
+  </profiles>
+  <activeProfiles>
+    <activeProfile>selfsame</activeProfile>
+  </activeProfiles>
+</settings>
+";
+
+/// The same for every Gradle from 4 on: the registry comes before the first repository of each list, and takes the place
+/// of what Gradle calls Maven Central, and of JCenter, which is no more.
 const GRADLE: &str = "\
 def inside = { repository ->
     repository.url = 'http://maven.registry.internal/'
@@ -13,20 +50,31 @@ def inside = { repository ->
         repository.allowInsecureProtocol = true
     }
 }
+def first = { handler ->
+    def repository = handler.maven(inside)
+    handler.remove(repository)
+    handler.addFirst(repository)
+}
 def registry = { handler ->
+    def done = false
     handler.all { repository ->
+        if (!(repository instanceof MavenArtifactRepository) || !(repository.url?.scheme in ['http', 'https'])) {
+            return
+        }
         if (repository.name.startsWith('MavenRepo') || repository.name.startsWith('BintrayJCenter')) {
             inside(repository)
+        }
+        if (!done) {
+            done = true
+            first(handler)
         }
     }
 }
 def plugins = { settings ->
     def own = settings.pluginManagement.repositories
+    def none = own.isEmpty()
     registry(own)
-    def first = own.maven(inside)
-    own.remove(first)
-    own.addFirst(first)
-    if (own.size() == 1) {
+    if (none) {
         own.gradlePluginPortal()
     }
 }
@@ -51,12 +99,7 @@ pub(super) const PRESET: Preset = Preset {
         ("MAVEN_OPTS", "-Djavax.net.ssl.trustStore=/run/selfsame/authority.jks"),
     ],
     files: &[
-        (
-            ".m2/settings.xml",
-            "<settings>\n  <interactiveMode>false</interactiveMode>\n  <mirrors>\n    <mirror>\n      <id>selfsame</id>\n      \
-             <mirrorOf>*</mirrorOf>\n      <url>http://maven.registry.internal/</url>\n    </mirror>\n  </mirrors>\n\
-             </settings>\n",
-        ),
+        (".m2/settings.xml", SETTINGS),
         (".gradle/init.d/selfsame.gradle", GRADLE),
     ],
     // Its goals know what they need only when they run.

@@ -147,13 +147,20 @@ impl Page<'_> {
     }
 
     fn conditions(&self, out: &mut String) {
-        let mut why = self.steps.iter().filter_map(|s| s.pinned.as_deref()).peekable();
-        if why.peek().is_none() {
+        let list: Vec<&(&str, String)> = self.steps.iter().flat_map(|s| &s.conditions).collect();
+        if list.is_empty() {
             return;
         }
         out.push_str("\n[conditions]\n");
-        why.for_each(|why| comment(out, why));
-        out.push_str("level = \"pinned\"\n");
+        let mut lines: Vec<&str> = Vec::new();
+        for (line, _) in &list {
+            if lines.contains(line) {
+                continue;
+            }
+            lines.push(line);
+            list.iter().filter(|(l, _)| l == line).for_each(|(_, why)| comment(out, why));
+            let _ = writeln!(out, "{line}");
+        }
     }
 
     fn artifacts(&self, out: &mut String, name: &str) {
