@@ -4,7 +4,8 @@ use super::{Step, shell};
 use crate::ecosystem::{Files, Found, Product};
 
 /// Plugins look for the JDK's own tools there.
-const JAVA_HOME: &str = "export JAVA_HOME=$(dirname $(dirname $(readlink -f $(command -v javac))))";
+const JAVA_HOME: &str =
+    "export JAVA_HOME=$(java -XshowSettings:properties -version 2>&1 | sed -n 's/.*java.home = //p')";
 
 pub(super) fn maven(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");

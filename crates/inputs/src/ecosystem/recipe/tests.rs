@@ -108,6 +108,65 @@ fn a_pnpm_front() {
 }
 
 #[test]
+fn packages_of_a_workspace() {
+    let root = r#"{"name": "root", "private": true, "workspaces": ["packages/*"], "devDependencies": {"left": "1"}}"#;
+    let member = r#"{"name": "@s/a", "version": "1.0.0", "scripts": {"build": "tsc"}}"#;
+    let private = r#"{"name": "b", "version": "1.0.0", "private": true}"#;
+    let list = [
+        ("package.json", root),
+        ("packages/a/package.json", member),
+        ("packages/b/package.json", private),
+        ("pnpm-lock.yaml", "lockfileVersion: '6.0'\n"),
+        ("pnpm-workspace.yaml", "packages:\n  - packages/*\n"),
+    ];
+    golden("pnpm-workspace", &list);
+    let yarn = "__metadata:\n  version: 8\n";
+    for (name, text, expected) in [
+        ("yarn.lock", yarn, "(cd packages/a && yarn pack --out ../../out/s-a-1.0.0.tgz)"),
+        ("yarn.lock", "# yarn lockfile v1\n", "(cd packages/a && npm pack --ignore-scripts --pack-destination ../../out)"),
+        ("package-lock.json", "{}", "npm run build --workspaces --if-present"),
+    ] {
+        let text = proposal(&[list[0], list[1], list[2], (name, text)], None).text;
+        parses(&text);
+        assert!(text.contains(expected) && !text.contains("packages/b"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_publisher_runs_before_packing() {
+    let of = |json: &str, more: &[(&'static str, &'static str)]| {
+        let text = proposal(&[&[("package.json", json)], more].concat(), None).text;
+        parses(&text);
+        text.lines().filter(|l| l.starts_with("    \"npm run ")).map(str::trim).collect::<String>()
+    };
+    let json = |rest: &str| format!(r#"{{"name": "a", "version": "1.0.0", {rest}}}"#);
+    let prepare = r#""scripts": {"prepare": "husky", "prepublishOnly": "rollup -c"}"#;
+    for (rest, more, expected) in [
+        (r#""main": "dist/a.js""#, &[("a.js", "")][..], "\"npm run prepublishOnly\","),
+        (r#""main": "a""#, &[("a.js", "")], ""),
+        (r#""files": ["lib/**/*.js", "src"]"#, &[("src/a.js", "")], "\"npm run prepublishOnly\","),
+        (r#""files": ["src", "!src/x"], "bin": {"a": "./bin/a"}"#, &[("src/a.js", ""), ("bin/a", "")], ""),
+        (r#""bin": "./bin/a""#, &[], "\"npm run prepublishOnly\","),
+    ] {
+        assert_eq!(of(&json(&format!("{prepare}, {rest}")), more), expected, "{rest}");
+    }
+    let both = r#""main": "dist/a.js", "scripts": {"prepack": "tsc", "prepublishOnly": "x", "build": "y"}"#;
+    assert_eq!(of(&json(both), &[]), "\"npm run build\",");
+    assert_eq!(of(&json(&both.replace("build", "test")), &[]), "\"npm run prepack\",");
+}
+
+#[test]
+fn a_yarn_that_is_not_there() {
+    let json = r#"{"name": "a", "version": "1.0.0", "packageManager": "yarn@4.0.0-rc.2", "dependencies": {"left": "1"}}"#;
+    let list = [("package.json", json), ("yarn.lock", "__metadata:\n  version: 6\n"), (".yarnrc.yml", "yarnPath: x\n")];
+    golden("yarn", &list);
+    let own = [&list[..], &[(".yarn/releases/yarn-4.0.0-rc.2.cjs", "")]].concat();
+    let text = proposal(&own, None).text;
+    assert!(text.contains("\"node .yarn/releases/yarn-4.0.0-rc.2.cjs install --immutable\""), "{text}");
+    assert!(!text.contains("YARN_IGNORE_PATH"), "{text}");
+}
+
+#[test]
 fn a_go_program_with_a_front() {
     golden(
         "go-front",
