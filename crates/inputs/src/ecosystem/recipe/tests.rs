@@ -275,9 +275,11 @@ fn a_suite_that_was_asked_for_is_taken() {
     assert!(text.contains("\nsuite = \"bookworm\"\n") && text.contains(why), "{text}");
     assert!(text.contains("    \"rustc-web\",\n") && !text.contains("\"rustc\""), "{text}");
     let python = "[project]\nname = \"x\"\nrequires-python = \">=3.99\"\n[build-system]\nrequires = [\"flit_core\"]\n";
-    let proposal = proposal(&[("pyproject.toml", python)], None);
+    let proposal = self::proposal(&[("pyproject.toml", python)], None);
     assert!(proposal.text.contains("asks for python 3.99, and trixie has 3.13"), "{}", proposal.text);
     assert_eq!(proposal.missing.len(), 1);
+    // Of a program that needs nothing of Debian's, an archive alone is no toolchain.
+    golden("go-archive", &[("go.mod", "module example.org/tool\n\ngo 1.26\n"), ("main.go", "package main\n")]);
 }
 
 #[test]

@@ -100,7 +100,11 @@ impl Page<'_> {
         let own = self.steps.iter().flat_map(|s| s.packages.iter());
         let own = own.filter(|name| !spare(name)).map(|name| instead(name));
         let linked = self.choice.archives.iter().flat_map(|(archive, ..)| archive.packages);
-        let packages: BTreeSet<String> = own.chain(linked.map(|name| (*name).to_owned())).collect();
+        let mut packages: BTreeSet<String> = own.chain(linked.map(|name| (*name).to_owned())).collect();
+        if packages.is_empty() {
+            // Debian's essential packages come with any: a shell and its tools.
+            packages.insert("coreutils".to_owned());
+        }
         out.push_str("packages = [\n");
         for package in packages {
             let _ = writeln!(out, "    {},", quote(&package));
