@@ -10,6 +10,7 @@ mod go;
 mod maven;
 mod npm;
 mod pypi;
+mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -174,7 +175,7 @@ impl<'a> Upstream<'a> {
     /// Brings the answer to a request; its body is in the store. Of pages, what is `kept` stays.
     pub(crate) fn bring(&self, asked: &Asked, sent: &Sent, kept: &Kept) -> Result<Brought, UpstreamError> {
         let (ecosystem, path) = match &asked.place {
-            Place::Url(url) => return self.web(asked, sent, url).map(Brought::from),
+            Place::Url(url) => return web::bring(self, asked, sent, url).map(Brought::from),
             Place::Registry(ecosystem, path) => (*ecosystem, path),
         };
         let json = asked.accept.as_deref().is_some_and(|a| a.contains("simple.v1+json"));
@@ -274,35 +275,6 @@ impl<'a> Upstream<'a> {
             Err(HttpError::Status { url, status }) => Err(UpstreamError::Down { url, status }),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Brings what any host has at its own address. A tarball that a lockfile names at a registry that does not have it
-    /// for us is brought from this host's: the lockfile has the hash that it must have.
-    fn web(&self, asked: &Asked, sent: &Sent, url: &str) -> Result<Answered, UpstreamError> {
-        let plain = asked.method == "GET" && asked.body.is_none();
-        let Some(path) = npm::elsewhere(url).filter(|_| plain) else {
-            let reply = self.pass(asked, sent, url)?;
-            return self.answered(url, reply);
-        };
-        let host = url.split('/').nth(2).unwrap_or_default();
-        let silent = || self.silent.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = if silent().contains(host) { None } else { Some(self.pass(asked, sent, url)) };
-        let first = match first {
-            Some(Ok(reply)) if reply.status < 400 => return self.answered(url, reply),
-            other => other,
-        };
-        if matches!(first, Some(Err(_))) && silent().insert(host.to_owned()) {
-            let text = format!("`{host}` does not answer: its tarballs are taken from this host's npm registry");
-            self.cx.warn(text, Some("the lockfile's hashes must be theirs, or there is no lock".into()));
-        }
-        for base in self.bases("npm").unwrap_or_default() {
-            match self.file(&format!("{base}{path}")) {
-                Ok(answered) if answered.status == 200 => return Ok(answered),
-                _ => {}
-            }
-        }
-        let reply = first.unwrap_or_else(|| self.pass(asked, sent, url))?;
-        self.answered(url, reply)
     }
 
     fn pass(&self, asked: &Asked, sent: &Sent, url: &str) -> Result<Reply, UpstreamError> {

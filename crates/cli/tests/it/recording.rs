@@ -213,7 +213,11 @@ fn a_crate_from_git_is_recorded_and_replayed() {
     let there = tempfile::tempdir().unwrap();
     let work = there.path().join("work");
     fs::create_dir_all(work.join("src")).unwrap();
-    fs::write(work.join("Cargo.toml"), "[package]\nname = \"left\"\nversion = \"0.1.0\"\nedition = \"2021\"\n").unwrap();
+    fs::write(
+        work.join("Cargo.toml"),
+        "[package]\nname = \"left\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    )
+    .unwrap();
     fs::write(work.join("src/lib.rs"), "pub fn said() -> &'static str { \"from git\" }\n").unwrap();
     git(&work, &["init", "-q", "-b", "main"]);
     git(&work, &["add", "-A"]);

@@ -54,7 +54,8 @@ fn found(files: &Files<'_>, dir: &RelPath, signs: &[&str]) -> Option<Found> {
         }
     }
     let builds = files.paths().filter(|p| p.is_within(dir) && p.file_name() == Some("build.gradle"));
-    let old = builds.filter_map(|path| super::maven::too_old(&compatibility(&files.glance(path))?, path)).next();
+    let old =
+        builds.filter_map(|path| super::maven::too_old(&compatibility(&files.glance(path))?, path)).next();
     found.notes.extend(old);
     if found.lockfile.is_none() {
         found.notes.push(
@@ -67,7 +68,8 @@ fn found(files: &Files<'_>, dir: &RelPath, signs: &[&str]) -> Option<Found> {
 /// The number in `sourceCompatibility = 1.6`, or in `JavaVersion.VERSION_1_6`.
 fn compatibility(text: &str) -> Option<String> {
     let line = text.lines().find_map(|l| l.trim().strip_prefix("sourceCompatibility"))?;
-    let value = line.trim_matches([' ', '=', '\'', '"', '\t']).replace("JavaVersion.VERSION_", "").replace('_', ".");
+    let value =
+        line.trim_matches([' ', '=', '\'', '"', '\t']).replace("JavaVersion.VERSION_", "").replace('_', ".");
     Some(value)
 }
 

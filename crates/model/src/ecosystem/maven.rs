@@ -98,10 +98,7 @@ pub(super) const PRESET: Preset = Preset {
         ("GRADLE_OPTS", "-Dorg.gradle.daemon=false -Djavax.net.ssl.trustStore=/run/selfsame/authority.jks"),
         ("MAVEN_OPTS", "-Djavax.net.ssl.trustStore=/run/selfsame/authority.jks"),
     ],
-    files: &[
-        (".m2/settings.xml", SETTINGS),
-        (".gradle/init.d/selfsame.gradle", GRADLE),
-    ],
+    files: &[(".m2/settings.xml", SETTINGS), (".gradle/init.d/selfsame.gradle", GRADLE)],
     // Its goals know what they need only when they run.
     prefetch: "",
 };

@@ -73,9 +73,8 @@ impl Entry {
 /// Which Node each package asks for, of those that every installation has.
 pub(super) fn engines(text: &str) -> Vec<(String, String)> {
     let packages = serde_json::from_str(text).map_or_else(|_| BTreeMap::new(), |lock: Lock| lock.packages);
-    let installed = packages
-        .into_iter()
-        .filter(|(place, entry)| !place.is_empty() && !entry.optional && !entry.link);
+    let installed =
+        packages.into_iter().filter(|(place, entry)| !place.is_empty() && !entry.optional && !entry.link);
     let asks = |(place, entry): (String, Entry)| {
         let range = entry.engines?.get("node")?.as_str()?.to_owned();
         Some((place.rsplit("node_modules/").next().unwrap_or(&place).to_owned(), range))

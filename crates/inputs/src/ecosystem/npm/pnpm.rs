@@ -45,7 +45,8 @@ pub(super) fn components(
         for (key, entry) in lock.get(table).entries() {
             let Some(own) = places.get(&keys.plain(key)).copied() else { continue };
             for kind in ["dependencies", "optionalDependencies"] {
-                let targets = entry.get(kind).entries().filter_map(|(n, v)| target(keys, &places, n, v.text()?));
+                let targets =
+                    entry.get(kind).entries().filter_map(|(n, v)| target(keys, &places, n, v.text()?));
                 list[own].depends.extend(targets);
             }
         }

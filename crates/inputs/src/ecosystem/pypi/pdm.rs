@@ -178,7 +178,9 @@ mod tests {
         assert!(error.contains("an entry for `right`") && error.contains("`pdm lock`"), "{error}");
         let error = read(&lock.replace(SUM, "none"), project).unwrap_err().to_string();
         assert!(error.contains("pdm.lock:5: `annotated-types` has no hash, and so have 2 more"), "{error}");
-        let error = read(&lock.replace("\"0123456789abcdef0123456789abcdef01234567\"", "\"main\""), project).unwrap_err().to_string();
+        let error = read(&lock.replace("\"0123456789abcdef0123456789abcdef01234567\"", "\"main\""), project)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("pdm.lock:25: `left` is from git and not at a commit"), "{error}");
         assert!(read("[[package]]\n", project).is_err());
     }

@@ -15,7 +15,8 @@ pub(super) fn maven(files: &Files<'_>, found: &Found) -> Step {
         .push("Maven has no lockfile: what it fetches, plugins included, is pinned as recorded.".to_owned());
     step.run.push(JAVA_HOME.to_owned());
     step.comments.push(
-        "Checks that every file has a licence in its head are left out: the recipe itself has none.".to_owned(),
+        "Checks that every file has a licence in its head are left out: the recipe itself has none."
+            .to_owned(),
     );
     step.run.push(
         "mvn -B -ntp package -DskipTests -Drat.skip=true -Dlicense.skip=true \
@@ -30,7 +31,10 @@ pub(super) fn maven(files: &Files<'_>, found: &Found) -> Step {
                     "The clock stands still: the {plugin} that is used here may be one that writes the time into what it packs."
                 ),
             ),
-            ("cpus = 1", "And one that packs with several threads, in the order in which they get ready.".to_owned()),
+            (
+                "cpus = 1",
+                "And one that packs with several threads, in the order in which they get ready.".to_owned(),
+            ),
         ];
     }
     step.run.push("mkdir -p out".to_owned());

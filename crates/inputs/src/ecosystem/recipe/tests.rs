@@ -123,7 +123,11 @@ fn packages_of_a_workspace() {
     let yarn = "__metadata:\n  version: 8\n";
     for (name, text, expected) in [
         ("yarn.lock", yarn, "(cd packages/a && yarn pack --out ../../out/s-a-1.0.0.tgz)"),
-        ("yarn.lock", "# yarn lockfile v1\n", "(cd packages/a && npm pack --ignore-scripts --pack-destination ../../out)"),
+        (
+            "yarn.lock",
+            "# yarn lockfile v1\n",
+            "(cd packages/a && npm pack --ignore-scripts --pack-destination ../../out)",
+        ),
         ("package-lock.json", "{}", "npm run build --workspaces --if-present"),
     ] {
         let text = proposal(&[list[0], list[1], list[2], (name, text)], None).text;
@@ -158,7 +162,11 @@ fn what_a_publisher_runs_before_packing() {
 #[test]
 fn a_yarn_that_is_not_there() {
     let json = r#"{"name": "a", "version": "1.0.0", "packageManager": "yarn@4.0.0-rc.2", "dependencies": {"left": "1"}}"#;
-    let list = [("package.json", json), ("yarn.lock", "__metadata:\n  version: 6\n"), (".yarnrc.yml", "yarnPath: x\n")];
+    let list = [
+        ("package.json", json),
+        ("yarn.lock", "__metadata:\n  version: 6\n"),
+        (".yarnrc.yml", "yarnPath: x\n"),
+    ];
     golden("yarn", &list);
     let own = [&list[..], &[(".yarn/releases/yarn-4.0.0-rc.2.cjs", "")]].concat();
     let text = proposal(&own, None).text;
@@ -233,7 +241,8 @@ fn a_maven_jar() {
 
 #[test]
 fn a_gradle_build() {
-    let build = [("build.gradle.kts", ""), ("settings.gradle.kts", "rootProject.name = \"app\"\n"), ("gradlew", "")];
+    let build =
+        [("build.gradle.kts", ""), ("settings.gradle.kts", "rootProject.name = \"app\"\n"), ("gradlew", "")];
     golden("gradle", &[&build[..], &[("gradle/wrapper/gradle-wrapper.jar", "")]].concat());
     golden("gradle-without-wrapper", &build);
 }
@@ -274,12 +283,16 @@ fn a_suite_that_was_asked_for_is_taken() {
     let why = "# bookworm has rust 1.63; `rust-version` in Cargo.toml asks for 1.70, and so cargo-web and rustc-web 1.85 is taken";
     assert!(text.contains("\nsuite = \"bookworm\"\n") && text.contains(why), "{text}");
     assert!(text.contains("    \"rustc-web\",\n") && !text.contains("\"rustc\""), "{text}");
-    let python = "[project]\nname = \"x\"\nrequires-python = \">=3.99\"\n[build-system]\nrequires = [\"flit_core\"]\n";
+    let python =
+        "[project]\nname = \"x\"\nrequires-python = \">=3.99\"\n[build-system]\nrequires = [\"flit_core\"]\n";
     let proposal = self::proposal(&[("pyproject.toml", python)], None);
     assert!(proposal.text.contains("asks for python 3.99, and trixie has 3.13"), "{}", proposal.text);
     assert_eq!(proposal.missing.len(), 1);
     // Of a program that needs nothing of Debian's, an archive alone is no toolchain.
-    golden("go-archive", &[("go.mod", "module example.org/tool\n\ngo 1.26\n"), ("main.go", "package main\n")]);
+    golden(
+        "go-archive",
+        &[("go.mod", "module example.org/tool\n\ngo 1.26\n"), ("main.go", "package main\n")],
+    );
 }
 
 #[test]
