@@ -2,11 +2,14 @@
 
 use engine::BuildError;
 use engine::job::Job;
-use inputs::{InputError, Network, Recorder};
+use engine::record::Recording;
+use inputs::{Agreed, InputError, Network, Recorder};
+use model::event::Outcome;
 use model::lock::{Lock, LockedStep};
 use model::recipe::{Recipe, Reference, Step};
 use model::transcript::Transcript;
 use model::{Digest, Event};
+use serde_json::json;
 
 use crate::failure::Failure;
 use crate::project::Project;
@@ -66,8 +69,13 @@ fn once(
     step: &Step,
     known: &Transcript,
 ) -> Result<Transcript, Failure> {
+    let recording = session.engine(|cx| Recording::new(cx, job, step))?;
+    if let Some(seen) = Seen::of(session, &recording, known) {
+        seen.tell(session, step);
+        return Ok(known.clone());
+    }
     if !known.0.is_empty() {
-        match attempt(session, project, job, step, known, false) {
+        match attempt(session, project, job, step, &recording, known, false) {
             Err(failure) if failure.lost.is_none() && !session.cancel.is_cancelled() => {
                 session.tell(&Event::Note {
                     text: format!(
@@ -79,7 +87,16 @@ fn once(
             other => return other,
         }
     }
-    attempt(session, project, job, step, known, true)
+    let begun = begun(session, &recording);
+    let mut known = known.clone();
+    for (asked, answered) in &begun.0 {
+        known.0.entry(asked.clone()).or_insert_with(|| answered.clone());
+    }
+    let recorded = attempt(session, project, job, step, &recording, &known, true)?;
+    if let Some(key) = recording.digest().filter(|_| !begun.0.is_empty()) {
+        session.store.memo_put(BEGUN, &key, b"")?;
+    }
+    Ok(recorded)
 }
 
 fn attempt(
@@ -87,41 +104,118 @@ fn attempt(
     project: &Project,
     job: &Job,
     step: &Step,
+    recording: &Recording<'_>,
     known: &Transcript,
     anew: bool,
 ) -> Result<Transcript, Failure> {
     session.inputs(&project.dir, |cx| {
         let network = Network::new(cx);
         let recorder = Recorder::new(cx, &network, &step.name, known, anew);
-        let ran: Result<(), BuildError> =
-            session.engine(|cx| engine::record::record(cx, job, step, &recorder));
+        let ran: Result<(), BuildError> = session.engine(|cx| recording.run(cx, &recorder));
         let unanswered: Vec<InputError> = recorder.unanswered();
         match ran {
             Ok(()) => {
                 // A step may get on without some host; that a registry is down is no property of the step.
                 let down = |e: &InputError| matches!(e, InputError::Recording { registry: true, .. });
                 if let Some(error) = unanswered.into_iter().find(down) {
-                    return Err(error.into());
+                    return Err(Failure::from(error).line(keep(session, recording, &recorder)));
                 }
             }
             Err(error) => {
                 let failure = Failure::from(error);
                 return Err(match unanswered.into_iter().next() {
-                    Some(cause) if failure.lost.is_none() => {
-                        failure.line(format!("unanswered: {}", Failure::from(cause).sentence()))
-                    }
+                    Some(cause) if failure.lost.is_none() => failure
+                        .line(format!("unanswered: {}", Failure::from(cause).sentence()))
+                        .line(keep(session, recording, &recorder)),
                     _ => failure,
                 });
             }
         }
         let requests = recorder.finish()?;
         let agreed = inputs::agreed(cx, &step.uses, &sources(job, step), &requests)?;
-        let (step, checked, beyond) = (&step.name, agreed.checked, agreed.beyond);
-        let text = format!("step `{step}`: {checked} fetched files are as its lockfiles say, {beyond} answers are pinned by the lock alone");
-        session.tell(&Event::Note { text });
-        for problem in agreed.problems {
-            session.tell(&Event::Note { text: problem });
+        let seen = Seen::new(step, agreed);
+        if requests == *known {
+            seen.remember(session, recording, known)?;
+        }
+        for note in seen.notes {
+            session.tell(&Event::Note { text: note });
         }
         Ok(requests)
     })
+}
+
+/// Where it is kept what a recording that failed has brought.
+const BEGUN: &str = "recording-begun";
+
+/// Keeps what a recording that fails has brought, so that the next one goes on from there; says how much it is.
+fn keep(session: &Session, recording: &Recording<'_>, recorder: &Recorder<'_>) -> String {
+    let files = recorder.files();
+    let text = format!("{} files that came are in the store", files.0.len());
+    match recording
+        .digest()
+        .map(|key| session.store.memo_put(BEGUN, &key, files.lines().join("\n").as_bytes()))
+    {
+        Some(Ok(())) => format!("{text}, and are not asked for again"),
+        // The failure that is told is the other one.
+        Some(Err(_)) | None => text,
+    }
+}
+
+/// What an earlier recording of the same has brought before it failed.
+fn begun(session: &Session, recording: &Recording<'_>) -> Transcript {
+    let text = recording.digest().and_then(|key| session.store.memo_get(BEGUN, &key)).unwrap_or_default();
+    Transcript::from_lines(String::from_utf8_lossy(&text).lines()).unwrap_or_default()
+}
+
+/// A recording that was seen to ask exactly what is locked, and to get on with that.
+///
+/// It asked nobody, so what came of it follows from what it is made of; and so it need not run again.
+struct Seen {
+    /// What was said of it.
+    notes: Vec<String>,
+}
+
+impl Seen {
+    const SPACE: &str = "recorded";
+
+    fn new(step: &Step, agreed: Agreed) -> Self {
+        let (name, checked, beyond) = (&step.name, agreed.checked, agreed.beyond);
+        let text = format!(
+            "step `{name}`: {checked} fetched files are as its lockfiles say, {beyond} answers are pinned by the lock alone"
+        );
+        Self { notes: std::iter::once(text).chain(agreed.problems).collect() }
+    }
+
+    /// As it was remembered, if every answer is in the store.
+    fn of(session: &Session, recording: &Recording<'_>, known: &Transcript) -> Option<Self> {
+        let text = session.store.memo_get(Self::SPACE, &Self::key(recording, known)?)?;
+        let notes = serde_json::from_slice(&text).ok()?;
+        known.bodies().iter().all(|body| session.store.contains(body)).then_some(Self { notes })
+    }
+
+    fn remember(
+        &self,
+        session: &Session,
+        recording: &Recording<'_>,
+        known: &Transcript,
+    ) -> Result<(), Failure> {
+        let Some(key) = Self::key(recording, known) else { return Ok(()) };
+        session.store.memo_put(Self::SPACE, &key, json!(self.notes).to_string().as_bytes())?;
+        Ok(())
+    }
+
+    /// Another version of this program may read lockfiles, and so compare, in another way.
+    fn key(recording: &Recording<'_>, known: &Transcript) -> Option<Digest> {
+        let version = env!("CARGO_PKG_VERSION");
+        let parts = json!([version, recording.digest()?.to_string(), known.lines()]);
+        Some(Digest::of(parts.to_string().as_bytes()))
+    }
+
+    fn tell(self, session: &Session, step: &Step) {
+        let (name, detail) = (step.name.clone(), "it asks what is locked".to_owned());
+        session.tell(&Event::Finished { stage: "record", name, outcome: Outcome::Cached, detail, millis: 0 });
+        for text in self.notes {
+            session.tell(&Event::Note { text });
+        }
+    }
 }
