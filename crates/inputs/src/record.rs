@@ -89,6 +89,11 @@ impl<'a> Recorder<'a> {
         list
     }
 
+    /// What was answered until now.
+    pub fn so_far(&self) -> Transcript {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).transcript.clone()
+    }
+
     /// What was recorded, pages reduced to what was fetched.
     ///
     /// # Errors

@@ -76,6 +76,7 @@ fn refused() -> Result<Lacks, SandboxError> {
             Stage::Network | Stage::Loopback => &mut lacks.network,
             Stage::Proc => &mut lacks.proc,
             Stage::Build => &mut lacks.overlay,
+            Stage::Addresses => &mut lacks.addresses,
             _ => return Err(error),
         };
         if std::mem::replace(layer, true) {
@@ -126,6 +127,7 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
             entries: Vec::new(),
             private: Vec::new(),
             world: Vec::new(),
+            names: Vec::new(),
             random: Vec::new(),
             build: c"build".to_owned(),
             etc: false,

@@ -59,7 +59,8 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let mode = mode();
     let privileged = mode == Mode::Privileged;
     let command = Command::new(arguments, env)?;
-    let lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
+    let mut lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
+    lacks.addresses &= !conditions.address_randomness;
     if gateway.is_some() && lacks.network {
         let cause = "a step that fetches needs a network of its own, which this host refuses".to_owned();
         let fix = "`selfsame doctor` says what would give it one".to_owned();
