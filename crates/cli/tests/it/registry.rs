@@ -1,6 +1,6 @@
 //! A server on the loopback interface, for one test: a registry, a proxy, or one that fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -12,6 +12,8 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     asked: Vec<String>,
     down: bool,
+    /// Paths that fail while all others are answered.
+    failing: BTreeSet<String>,
 }
 
 /// A server of files by path, or by whole URL where it is asked as a proxy. It lives as long as the process.
@@ -45,6 +47,16 @@ impl Registry {
         self.state.lock().unwrap().down = down;
     }
 
+    /// Answers 503 at `path` from now on, or no longer.
+    pub(crate) fn fails(&self, path: &str, fails: bool) {
+        let failing = &mut self.state.lock().unwrap().failing;
+        if fails {
+            failing.insert(path.to_owned())
+        } else {
+            failing.remove(path)
+        };
+    }
+
     /// What it was asked since the last time.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
@@ -66,7 +78,7 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let mut state = state.lock().unwrap();
         state.asked.push(path.clone());
         match state.files.get(&path) {
-            _ if state.down => ("503 Down", Vec::new()),
+            _ if state.down || state.failing.contains(&path) => ("503 Down", Vec::new()),
             Some(body) => ("200 OK", body.clone()),
             None => ("404 Not Found", Vec::new()),
         }

@@ -87,16 +87,11 @@ fn once(
             other => return other,
         }
     }
-    let begun = begun(session, &recording);
     let mut known = known.clone();
-    for (asked, answered) in &begun.0 {
-        known.0.entry(asked.clone()).or_insert_with(|| answered.clone());
+    for (asked, answered) in begun(session, &recording)?.0 {
+        known.0.entry(asked).or_insert(answered);
     }
-    let recorded = attempt(session, project, job, step, &recording, &known, true)?;
-    if let Some(key) = recording.digest().filter(|_| !begun.0.is_empty()) {
-        session.store.memo_put(BEGUN, &key, b"")?;
-    }
-    Ok(recorded)
+    attempt(session, project, job, step, &recording, &known, true)
 }
 
 fn attempt(
@@ -166,10 +161,15 @@ fn keep(session: &Session, recording: &Recording<'_>, recorder: &Recorder<'_>) -
     }
 }
 
-/// What an earlier recording of the same has brought before it failed.
-fn begun(session: &Session, recording: &Recording<'_>) -> Transcript {
-    let text = recording.digest().and_then(|key| session.store.memo_get(BEGUN, &key)).unwrap_or_default();
-    Transcript::from_lines(String::from_utf8_lossy(&text).lines()).unwrap_or_default()
+/// What an earlier recording of the same has brought before it failed. Given once: should it be what makes a recording
+/// fail, the next one asks for all of it.
+fn begun(session: &Session, recording: &Recording<'_>) -> Result<Transcript, Failure> {
+    let Some(key) = recording.digest() else { return Ok(Transcript::default()) };
+    let Some(text) = session.store.memo_get(BEGUN, &key).filter(|text| !text.is_empty()) else {
+        return Ok(Transcript::default());
+    };
+    session.store.memo_put(BEGUN, &key, b"")?;
+    Ok(Transcript::from_lines(String::from_utf8_lossy(&text).lines()).unwrap_or_default())
 }
 
 /// A recording that was seen to ask exactly what is locked, and to get on with that.
