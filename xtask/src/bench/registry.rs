@@ -16,7 +16,7 @@ use super::project::Bench;
 use super::timing::Row;
 
 /// How often each side is measured.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 
 /// A published project, and how selfsame builds it.
 struct Project {

@@ -84,7 +84,7 @@ fn npm_project(registry: &Registry) -> Project {
     npm_project_of(registry, &["left"])
 }
 
-/// A project that uses these packages, `left` among them.
+/// A project that uses these packages. The store is that of all tests: what one loses, no other may need.
 fn npm_project_of(registry: &Registry, names: &[&str]) -> Project {
     let dependencies: BTreeMap<&str, &str> = names.iter().map(|name| (*name, "1.0.0")).collect();
     let mut packages = json!({ "": { "name": "hello", "version": "1.0.0", "dependencies": dependencies } });
@@ -187,10 +187,10 @@ fn a_registry_that_is_down_is_told_with_its_address() {
 #[test]
 fn a_lock_that_a_registry_has_stopped_goes_on_from_there() {
     let registry = Registry::new();
-    let project = npm_project_of(&registry, &["left", "right"]);
+    let project = npm_project_of(&registry, &["halt", "onward"]);
     let base = format!("{}/npm", registry.base);
     let here = [("SELFSAME_REGISTRY_NPM", base.as_str())];
-    let (there, missing) = ("/npm/left/-/left-1.0.0.tgz", "/npm/right/-/right-1.0.0.tgz");
+    let (there, missing) = ("/npm/halt/-/halt-1.0.0.tgz", "/npm/onward/-/onward-1.0.0.tgz");
     registry.fails(missing, true);
     let (code, error) = selfsame(&project, &["lock"], &here).envelope("lock");
     let text = error.to_string();
@@ -219,7 +219,7 @@ fn a_lock_that_a_registry_has_stopped_goes_on_from_there() {
 #[test]
 fn a_step_that_asks_what_is_locked_is_not_recorded_again() {
     let registry = Registry::new();
-    let project = npm_project(&registry);
+    let project = npm_project_of(&registry, &["steady"]);
     let base = format!("{}/npm", registry.base);
     let here = [("SELFSAME_REGISTRY_NPM", base.as_str())];
     let recorded = || {
@@ -238,7 +238,7 @@ fn a_step_that_asks_what_is_locked_is_not_recorded_again() {
     assert_eq!(recorded(), "cached");
     assert_eq!(lock_text(&project), text);
     // What is no longer in the store has to be brought, and another input may make it ask something else.
-    lose(&blob(&project, "npm:/left/-/left-1.0.0.tgz"));
+    lose(&blob(&project, "npm:/steady/-/steady-1.0.0.tgz"));
     assert_eq!(recorded(), "done");
     project.write("more.js", "1");
     project.commit();

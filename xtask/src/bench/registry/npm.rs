@@ -77,13 +77,18 @@ pub(super) struct Native<'a> {
 }
 
 impl Native<'_> {
+    /// The registry's address.
+    pub(super) fn registry(&self) -> String {
+        format!("{}/npm/", self.served.base)
+    }
+
     fn npm(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("npm");
         command
             .args(arguments)
             .args(QUIET)
             .current_dir(self.source)
-            .env("npm_config_registry", format!("{}/npm/", self.served.base))
+            .env("npm_config_registry", self.registry())
             .env("npm_config_cafile", &self.served.authority)
             .env("npm_config_cache", &self.cache)
             .env("npm_config_update_notifier", "false");
