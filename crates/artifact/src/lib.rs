@@ -1,16 +1,21 @@
-//! Artifacts: one file per format, written canonically.
+//! Artifacts: one file per format, written canonically, read, and normalised.
 //!
 //! [`pack`] turns members, one time and a prefix into bytes that depend on nothing else: not on the machine, its
 //! cores or its clock, not on the order of the members nor on how their contents arrive. The rules are *packer
 //! format 1*, specified byte by byte in `docs/formats/archives.md` and kept for ever; [`encoder`] names them and
 //! the compressor's version, for provenance.
 //!
+//! [`normalise`] turns a file that another tool wrote into one that does not say when, where and by whom, and tells what
+//! it changed (`docs/formats/normalize.md`). [`read`] lists what is in a file, one level deep, for whoever compares.
+//! Both take hostile files for normal ones, and cost no more than [`Limits`] allows.
+//!
 //! This crate is bytes in, bytes out. It is not allowed the network, the clock, the environment, files or
 //! unordered maps (see `clippy.toml` beside `Cargo.toml`); contents come through [`Contents`], which the caller
 //! implements over its store. Threads exist in one place, `pipeline`, that answers in order.
 //!
 //! Read in this order: a [`Member`] is what goes in, `listing` puts members in canonical order, `format` has one file
-//! for each format and the table of them, `deflate` and `pipeline` serve the compressed ones.
+//! for each format and the two tables of them, `deflate` and `pipeline` serve the compressed ones. A [`Kind`] is what a file
+//! is told to be, a [`Reading`] what is in it; `normal` holds the laws of normalising, `fields` and `dates` serve its formats.
 
 mod member;
 
