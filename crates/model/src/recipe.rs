@@ -89,6 +89,9 @@ pub enum Locator {
     Package {
         /// Which package.
         purl: Purl,
+        /// Its files as the registry serves them, instead of what is in them: `packed = true`. Of a source only.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        packed: bool,
     },
 }
 
@@ -98,7 +101,7 @@ impl fmt::Display for Locator {
         match self {
             Self::Git { url, commit } => write!(f, "git+{url}@{commit}"),
             Self::Url { url, .. } => f.write_str(url),
-            Self::Package { purl } => purl.fmt(f),
+            Self::Package { purl, .. } => purl.fmt(f),
         }
     }
 }

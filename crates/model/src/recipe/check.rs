@@ -117,6 +117,7 @@ impl Checker {
             ("commit", s.commit.as_ref().map(At::span), "git"),
             ("sha256", s.sha256.as_ref().map(At::span), "url"),
             ("strip", s.strip.as_ref().map(At::span), "url"),
+            ("packed", s.packed.as_ref().map(At::span), "purl"),
         ] {
             if let Some(span) = is_there
                 && owner != given[0]
@@ -158,7 +159,8 @@ impl Checker {
             self.wrong(at, "no source packages of this type", label, Some(help));
             return None;
         }
-        Some(Source::Fetched(Locator::Package { purl }))
+        let packed = s.packed.as_ref().is_some_and(|packed| *packed.get_ref());
+        Some(Source::Fetched(Locator::Package { purl, packed }))
     }
 
     /// A URL with the hash that goes with it.

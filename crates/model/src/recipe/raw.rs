@@ -42,6 +42,7 @@ pub(super) struct RawSource {
     pub(super) sha256: Option<At<String>>,
     pub(super) strip: Option<At<i64>>,
     pub(super) purl: Option<At<String>>,
+    pub(super) packed: Option<At<bool>>,
 }
 
 #[derive(Deserialize)]

@@ -68,6 +68,31 @@ fn told(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn packages_are_asked_for_by_name_version_or_dependency() {
+    let asked = ["debhelper-compat (= 13)", "gcc=4:12.2.0-3", "libb-dev (>= 2.0~) | libc-dev", "make"];
+    let text = GOOD.replace("[\"make\", \"gcc\"]", &format!("{asked:?}"));
+    let recipe = recipe::parse("selfsame.toml", &text).unwrap();
+    assert_eq!(recipe.toolchain.debian().unwrap().packages, asked);
+    for (name, has) in
+        [("gcc", true), ("libb-dev", true), ("make", true), ("libc-dev", false), ("debhelper", false)]
+    {
+        assert_eq!(recipe.toolchain.has(name), Some(has), "{name}");
+    }
+}
+
+#[test]
+fn a_package_is_unpacked_unless_its_files_are_asked_for() {
+    for (packed, expected) in [("", false), ("packed = false", false), ("packed = true", true)] {
+        let source = format!("purl = \"pkg:deb/debian/x@1?arch=source\"\n{packed}");
+        let recipe = recipe::parse("selfsame.toml", &GOOD.replace("worktree = \".\"", &source)).unwrap();
+        let recipe::Source::Fetched(recipe::Locator::Package { packed, .. }) = &recipe.sources["main"] else {
+            panic!()
+        };
+        assert_eq!(*packed, expected);
+    }
+}
+
+#[test]
 fn each_mistake_is_told_with_place_and_fix() {
     let table = [
         (
@@ -91,6 +116,12 @@ fn each_mistake_is_told_with_place_and_fix() {
             "worktree and purl",
         ),
         ("worktree = \".\"", "worktree = \".\"\nsha256 = \"x\"", "no meaning here", "remove `sha256`"),
+        (
+            "worktree = \".\"",
+            "worktree = \".\"\npacked = true",
+            "no meaning here",
+            "`packed` belongs to a source with `purl`",
+        ),
         ("worktree = \".\"", "git = \"u\"\ncommit = \"main\"", "not a full commit id", "branches"),
         ("\"gcc\"", "\"make\"", "this package stands twice", "remove one"),
         ("\"debian\"", "\"nix\"", "unknown kind of toolchain", "debian"),
@@ -104,6 +135,11 @@ fn each_mistake_is_told_with_place_and_fix() {
         ("step:build/out/bin", "out/bin", "not a reference", "expected `source:NAME`"),
         ("step:build/out/bin", "step:pack/all", "in a circle", "pack needs pack"),
         ("\"gcc\"", "\"gcc=\"", "not a Debian package name", "NAME=VERSION"),
+        ("\"gcc\"", "\"gcc (> 1)\"", "not a Debian package name", "a dependency such as"),
+        ("\"gcc\"", "\"gcc (>= )\"", "not a Debian package name", ""),
+        ("\"gcc\"", "\"gcc (>= 1) |\"", "not a Debian package name", ""),
+        ("\"gcc\"", "\"gcc|tcc\"", "not a Debian package name", ""),
+        ("\"gcc\"", "\"gcc [amd64]\"", "not a Debian package name", ""),
         (
             "[[step]]",
             "[conditions]\ntimezone = \"Asia/Tokyo\"\n[[step]]",
