@@ -15,6 +15,7 @@ mod cache;
 mod damage;
 mod degraded;
 mod doctor;
+mod dpkg;
 mod end;
 mod formats;
 mod languages;

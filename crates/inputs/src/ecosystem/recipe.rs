@@ -52,6 +52,8 @@ struct Step {
     comments: Vec<String>,
     uses: BTreeSet<&'static str>,
     packages: BTreeSet<String>,
+    /// Where the source lies, if not in the build directory itself.
+    place: Option<String>,
     /// Place to reference, besides the source.
     inputs: Vec<(String, String)>,
     /// Name, value, why.

@@ -188,7 +188,8 @@ fn c_with_cmake() {
 
 #[test]
 fn a_debian_source_package() {
-    let control = "Source: hello\nBuild-Depends: debhelper-compat (= 13), libfoo-dev\n\nPackage: hello\n";
+    let control = "Source: hello\nBuild-Depends: debhelper-compat (= 13), libfoo-dev (>= 1) | libbar-dev, tests <!nocheck>\n\n\
+                   Package: hello\nArchitecture: any\n\nPackage: hello-doc\nArchitecture: all\n";
     golden(
         "debian",
         &[

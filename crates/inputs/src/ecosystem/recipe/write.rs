@@ -174,9 +174,10 @@ fn write_step(out: &mut String, step: &Step) {
         let commands: Vec<String> = step.record.iter().map(|c| quote(c)).collect();
         let _ = writeln!(out, "record = [{}]", commands.join(", "));
     }
-    if !step.inputs.is_empty() {
+    if step.place.is_some() || !step.inputs.is_empty() {
         let others = step.inputs.iter().map(|(place, from)| format!(", {} = {}", quote(place), quote(from)));
-        let _ = writeln!(out, "inputs = {{ \".\" = \"source:main\"{} }}", others.collect::<String>());
+        let place = quote(step.place.as_deref().unwrap_or("."));
+        let _ = writeln!(out, "inputs = {{ {place} = \"source:main\"{} }}", others.collect::<String>());
     }
     out.push_str("run = [\n");
     for command in &step.run {
