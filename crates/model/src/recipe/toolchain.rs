@@ -39,7 +39,8 @@ pub enum Base {
 /// Packages of a Debian archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Debian {
-    /// Packages named by the recipe, sorted; their closure is in the lock.
+    /// What the recipe asks for, sorted: `NAME`, `NAME=VERSION`, or a dependency as control files have it. The closure is in
+    /// the lock.
     pub packages: Vec<String>,
     /// Suite, such as `bookworm`.
     pub suite: String,
@@ -103,10 +104,10 @@ impl Toolchain {
         }
     }
 
-    /// Whether the recipe names this package, with or without a version; `None` if its packages are not of its naming.
+    /// Whether the recipe names this package, with or without a version, also first of alternatives; `None` if its packages are not of its naming.
     #[must_use]
     pub fn has(&self, package: &str) -> Option<bool> {
-        let name = |p: &String| p.split_once('=').map_or(p.as_str(), |(name, _)| name) == package;
+        let name = |p: &String| p.split(['=', ' ']).next() == Some(package);
         self.debian().map(|debian| debian.packages.iter().any(name))
     }
 }

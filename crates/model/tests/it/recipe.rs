@@ -73,6 +73,11 @@ fn packages_are_asked_for_by_name_version_or_dependency() {
     let text = GOOD.replace("[\"make\", \"gcc\"]", &format!("{asked:?}"));
     let recipe = recipe::parse("selfsame.toml", &text).unwrap();
     assert_eq!(recipe.toolchain.debian().unwrap().packages, asked);
+    for (name, has) in
+        [("gcc", true), ("libb-dev", true), ("make", true), ("libc-dev", false), ("debhelper", false)]
+    {
+        assert_eq!(recipe.toolchain.has(name), Some(has), "{name}");
+    }
 }
 
 #[test]

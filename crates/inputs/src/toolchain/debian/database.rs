@@ -175,3 +175,41 @@ pub(super) fn write(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(control: &str) -> Option<String> {
+        let record = Record { control: control.into(), ..Record::default() };
+        record.name().ok().map(|name| name.file)
+    }
+
+    #[test]
+    fn what_would_be_no_name_of_a_file_is_refused() {
+        let rest = "Version: 1\nArchitecture: amd64\n";
+        for (package, file) in [("libc6", Some("libc6")), ("g++-12", Some("g++-12"))] {
+            assert_eq!(name(&format!("Package: {package}\n{rest}")).as_deref(), file);
+            let same = format!("Package: {package}\nMulti-Arch: same\n{rest}");
+            assert_eq!(name(&same), file.map(|f| format!("{f}:amd64")));
+        }
+        for control in [
+            String::new(),
+            rest.to_owned(),
+            "Package: a\nArchitecture: amd64\n".to_owned(),
+            format!("Package: ../../etc/passwd\n{rest}"),
+            format!("Package: ..\n{rest}"),
+            format!("Package: a b\n{rest}"),
+            "Package: a\nVersion: 1\nArchitecture: ../x\n".to_owned(),
+        ] {
+            assert_eq!(name(&control), None, "{control}");
+        }
+    }
+
+    #[test]
+    fn configuration_files_are_those_that_a_package_has() {
+        let mut record = Record::default();
+        record.read_conffiles("/etc/a \n\nremove-on-upgrade /etc/b\n/../c\nrelative\n/etc/d");
+        assert_eq!(record.conffiles.iter().map(RelPath::as_str).collect::<Vec<_>>(), ["etc/a", "etc/d"]);
+    }
+}
