@@ -8,6 +8,7 @@
 
 mod example;
 mod noop;
+mod normalize;
 mod project;
 mod startup;
 mod steps;
@@ -31,6 +32,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("steps", steps::run),
     ("example", example::run),
     ("throughput", throughput::run),
+    ("normalize", normalize::run),
 ];
 
 /// The words that choose groups.

@@ -49,7 +49,7 @@ pub(crate) enum Sandbox {
     /// All of the sandbox, or no build
     #[default]
     Sealed,
-    /// Without a network namespace, /proc or overlays where this host refuses them; never for a release
+    /// Without a network namespace, /proc, overlays or fixed addresses where this host refuses them; never for a release
     Degraded,
 }
 

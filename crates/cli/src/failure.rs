@@ -170,6 +170,13 @@ impl Failure {
         self
     }
 
+    /// What else failed for the same reason: how, and the lines shown of it.
+    pub(crate) fn which_ended(mut self, other: Self) -> Self {
+        self.lines.push(format!("by which {}", other.sentence()));
+        self.lines.extend(other.lines);
+        self
+    }
+
     /// What a step attempted, and who in it.
     fn attempt(self, violation: &model::Violation) -> Self {
         let times = if violation.count == 1 { String::new() } else { format!(", {} times", violation.count) };

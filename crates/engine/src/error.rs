@@ -1,5 +1,6 @@
 //! Why a build did not come to its end.
 
+use crate::log::Tail;
 use model::tree::TreeError;
 use model::violation::Violation;
 use model::{Digest, RelPath};
@@ -147,6 +148,23 @@ pub struct FailedStep {
 }
 
 impl FailedStep {
+    /// A step that ended so, with this end of its log; what it attempted is the caller's to add.
+    pub(crate) fn new(step: &str, exit: Exit, log: Digest, tail: Tail) -> Self {
+        let Tail { lines: last_lines, command } = tail;
+        let (violations, hints) = (Vec::new(), Vec::new());
+        Self {
+            step: step.to_owned(),
+            exit,
+            command,
+            last_lines,
+            log,
+            violations,
+            denied: false,
+            hints,
+            full: false,
+        }
+    }
+
     /// How it failed, without its name.
     pub(crate) fn sentence(&self) -> String {
         match self.exit {
@@ -154,6 +172,12 @@ impl FailedStep {
             exit if self.full => format!("failed on a full disk: {}", describe(exit)),
             exit => format!("failed: {}", describe(exit)),
         }
+    }
+}
+
+impl From<FailedStep> for BuildError {
+    fn from(failed: FailedStep) -> Self {
+        Self::Step(Box::new(failed))
     }
 }
 

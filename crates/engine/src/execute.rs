@@ -12,6 +12,7 @@ use model::{Digest, RelPath, Timestamp};
 use sandbox::{Exit, Gateway, Outcome};
 use store::StoreError;
 
+use crate::error::FailedStep;
 use crate::log::Log;
 use crate::network::Network;
 use crate::observation::{OBSERVATIONS, Observation};
@@ -70,8 +71,8 @@ pub(crate) fn execute(
         }
         drop(scratch);
         let (log, tail) = log.finish()?;
-        let ended = failed::Ended { exit, violations, denied, tail, log, full };
-        return Err(failed::failed(cx, step, action, &place, ended, begun.elapsed()));
+        let ended = FailedStep { violations, denied, full, ..FailedStep::new(name, exit, log, tail) };
+        return Err(failed::explained(cx, step, action, &place, ended, begun.elapsed()));
     }
     let (log, _) = log.finish()?;
     search(cx, name, action, &outcome, log, &guard)?;

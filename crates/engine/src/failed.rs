@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use model::Digest;
 use model::action::Action;
 use model::event::{Event, Outcome as Ending, Unit};
 use model::recipe::Step;
@@ -17,16 +16,6 @@ use crate::{BuildError, Context, hint, limit, missing};
 
 /// A step that took longer to fail is not run again.
 const AT_MOST: Duration = Duration::from_secs(600);
-
-/// How a step ended that did not end well.
-pub(crate) struct Ended {
-    pub(crate) exit: Exit,
-    pub(crate) violations: Vec<Violation>,
-    pub(crate) denied: bool,
-    pub(crate) tail: Tail,
-    pub(crate) log: Digest,
-    pub(crate) full: bool,
-}
 
 /// A file system with less room is full: whatever a step writes next may fail.
 const ROOM: u64 = 1 << 20;
@@ -47,52 +36,41 @@ enum Explained {
 }
 
 /// The error for a failed step, with all that can be said about it. It `took` that long.
-pub(crate) fn failed(
+pub(crate) fn explained(
     cx: &Context<'_>,
     step: &Step,
     action: &Action,
     place: &Place<'_>,
-    ended: Ended,
+    mut failed: FailedStep,
     took: Duration,
 ) -> BuildError {
-    let Ended { exit, mut violations, mut denied, tail, log, full } = ended;
-    let Tail { lines: last_lines, command } = tail;
-    let mut hints: Vec<String> = limit::raise(step, exit).into_iter().collect();
-    if full {
-        hints.push(format!(
+    failed.hints.extend(limit::raise(step, failed.exit));
+    if failed.full {
+        failed.hints.push(format!(
             "almost nothing was free on the disk of `{}`: the step may have failed for that alone. Free some space, or \
              remove what no release needs with `selfsame store gc`, and run again",
             cx.store.dir().display()
         ));
-    } else if violations.is_empty() && matches!(exit, Exit::Code(_) | Exit::Signal(_)) {
+    } else if failed.violations.is_empty() && matches!(failed.exit, Exit::Code(_) | Exit::Signal(_)) {
         match explain(cx, step, action, place, took) {
             Err(BuildError::Cancelled) => return BuildError::Cancelled,
             // The failure is what counts; that it could not be explained is no other one.
-            Err(error) => hints.push(format!("what it missed could not be found out: {error}")),
-            Ok(Explained::Missed(missed)) => (violations, denied) = judge(cx, step, &missed, true),
-            Ok(Explained::Succeeded) => hints.push(
+            Err(error) => failed.hints.push(format!("what it missed could not be found out: {error}")),
+            Ok(Explained::Missed(missed)) => {
+                (failed.violations, failed.denied) = judge(cx, step, &missed, true);
+            }
+            Ok(Explained::Succeeded) => failed.hints.push(
                 "run again at once, it succeeded: it is not the same each time. Look for a race, or for time or \
                  chance in its tests"
                     .to_owned(),
             ),
-            Ok(Explained::No(reason)) => hints.extend(reason),
+            Ok(Explained::No(reason)) => failed.hints.extend(reason),
         }
-        if violations.is_empty() {
-            hints.extend(hint::hints(&last_lines));
+        if failed.violations.is_empty() {
+            failed.hints.extend(hint::hints(&failed.last_lines));
         }
     }
-    let step = step.name.clone();
-    BuildError::Step(Box::new(FailedStep {
-        step,
-        exit,
-        command,
-        last_lines,
-        log,
-        violations,
-        denied,
-        hints,
-        full,
-    }))
+    failed.into()
 }
 
 fn explain(

@@ -74,6 +74,7 @@ pub(crate) struct Lines {
 }
 
 /// What an error needs of a log.
+#[derive(Default)]
 pub(crate) struct Tail {
     /// The last lines, each cut at [`SHOWN`] bytes.
     pub(crate) lines: Vec<String>,

@@ -16,7 +16,7 @@ use sandbox::Exit;
 
 use crate::error::FailedStep;
 use crate::job::EARLIEST;
-use crate::log::{Log, Tail};
+use crate::log::Log;
 use crate::network::Network;
 use crate::plan::{self, Results};
 use crate::sealed::{Place, in_sandbox};
@@ -67,24 +67,13 @@ fn recorded(
     less_sealed(cx, &step.name, &outcome.achieved);
     let (exit, violations) = (outcome.exit, outcome.violations);
     drop((outcome.work, scratch));
-    let (log, Tail { lines: last_lines, command }) = log.finish()?;
+    let (log, tail) = log.finish()?;
     // Whether the step got on without an answer or not.
     screen.refused(&step.name)?;
     if exit == Exit::Code(0) {
         return Ok(());
     }
-    let (step, denied, hints, full) = (step.name.clone(), false, Vec::new(), false);
-    Err(BuildError::Step(Box::new(FailedStep {
-        step,
-        exit,
-        command,
-        last_lines,
-        log,
-        violations,
-        denied,
-        hints,
-        full,
-    })))
+    Err(FailedStep { violations, ..FailedStep::new(&step.name, exit, log, tail) }.into())
 }
 
 /// The results of every step that `step` needs, directly or not.

@@ -10,6 +10,7 @@ use sandbox::Exit;
 use serde::Serialize;
 
 use crate::error::FailedStep;
+use crate::log::Tail;
 use crate::observation::{OBSERVATIONS, Observation};
 use crate::sweep::Sweeper;
 use crate::tell::{finished, judge, less_sealed, millis};
@@ -70,10 +71,8 @@ pub(crate) fn run(
         less_sealed(cx, name, &seen.achieved);
         let (violations, denied) = judge(cx, step, &seen.violations, false);
         if denied {
-            let (step, exit) = (name.clone(), Exit::Code(0));
-            let (command, last_lines, log, hints) = (None, Vec::new(), result.log, Vec::new());
-            let failed =
-                FailedStep { step, exit, command, last_lines, log, violations, denied, hints, full: false };
+            let ended = FailedStep::new(name, Exit::Code(0), result.log, Tail::default());
+            let failed = FailedStep { violations, denied, ..ended };
             return Err(BuildError::Step(Box::new(failed)));
         }
         let observation = cx.store.put(&json)?;

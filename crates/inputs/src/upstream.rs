@@ -10,6 +10,7 @@ mod go;
 mod maven;
 mod npm;
 mod pypi;
+mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -162,20 +163,19 @@ pub(crate) struct Upstream<'a> {
     client: &'a Client<'a>,
     /// Pages as they came, so that each is asked for once: URL it came from, content.
     pages: Mutex<BTreeMap<Listing, Arc<Page>>>,
+    /// Hosts of the web that do not answer.
+    silent: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Upstream<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, client: &'a Client<'a>) -> Self {
-        Self { cx, client, pages: Mutex::default() }
+        Self { cx, client, pages: Mutex::default(), silent: Mutex::default() }
     }
 
     /// Brings the answer to a request; its body is in the store. Of pages, what is `kept` stays.
     pub(crate) fn bring(&self, asked: &Asked, sent: &Sent, kept: &Kept) -> Result<Brought, UpstreamError> {
         let (ecosystem, path) = match &asked.place {
-            Place::Url(url) => {
-                let reply = self.pass(asked, sent, url)?;
-                return Ok(self.answered(url, reply)?.into());
-            }
+            Place::Url(url) => return web::bring(self, asked, sent, url).map(Brought::from),
             Place::Registry(ecosystem, path) => (*ecosystem, path),
         };
         let json = asked.accept.as_deref().is_some_and(|a| a.contains("simple.v1+json"));

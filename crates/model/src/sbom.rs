@@ -221,10 +221,12 @@ impl Component {
                 hashes.insert("sha256".to_owned(), sha256.hex());
                 (name, sha256.hex()[..12].to_owned(), None, Some(url.clone()))
             }
-            Locator::Package { purl } => (purl.name(), purl.version().to_owned(), Some(purl.clone()), None),
+            Locator::Package { purl, .. } => {
+                (purl.name(), purl.version().to_owned(), Some(purl.clone()), None)
+            }
         };
         let producer = match &source.origin {
-            Locator::Package { purl } => Some(match purl.kind() {
+            Locator::Package { purl, .. } => Some(match purl.kind() {
                 "deb" => "Debian".to_owned(),
                 "cargo" => "Rust crate registry".to_owned(),
                 "golang" => "Go module proxy".to_owned(),

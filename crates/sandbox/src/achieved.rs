@@ -44,12 +44,19 @@ pub(crate) struct Lacks {
     pub(crate) proc: bool,
     /// The build directory is a copy of the inputs, and files are laid into `/etc` one by one.
     pub(crate) overlay: bool,
+    /// The command's addresses are random, whatever its conditions say.
+    pub(crate) addresses: bool,
 }
 
 impl Lacks {
     /// Their words, as in [`crate::survey`].
     pub(crate) fn words(self) -> Vec<String> {
-        let all = [(self.network, "network-namespace"), (self.proc, "proc"), (self.overlay, "overlay")];
+        let all = [
+            (self.network, "network-namespace"),
+            (self.proc, "proc"),
+            (self.overlay, "overlay"),
+            (self.addresses, "addresses"),
+        ];
         all.into_iter().filter(|(lacks, _)| *lacks).map(|(_, word)| word.to_owned()).collect()
     }
 }

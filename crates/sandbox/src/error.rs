@@ -112,6 +112,7 @@ stages! {
     Doors "open the doors of the network",
     Landlock "restrict where it may write (Landlock)",
     Filter "restrict its system calls",
+    Addresses "keep its addresses from being random",
     Spawn "start the command",
     Exec "execute the command",
     Supervise "watch over the command",

@@ -56,6 +56,8 @@ pub(crate) struct Layout {
     pub(crate) build: CString,
     /// Files that lie over those of `/proc`: where below it they are made, where they are shown.
     pub(crate) world: Vec<(CString, CString)>,
+    /// The same of the machine's names, which lie there only where the kernel may not be given them.
+    pub(crate) names: Vec<(CString, CString)>,
     /// What the random devices give instead of random numbers; empty if they are the host's.
     pub(crate) random: Vec<u8>,
     /// Whether the toolchain has an `/etc` to lay files over.
@@ -120,12 +122,15 @@ impl Layout {
         }
         // Below `/proc`, where they are out of sight once that is mounted.
         let mut world = Vec::new();
-        let shown = if lacks.proc { Vec::new() } else { crate::world::files(conditions) };
+        let mut shown = if lacks.proc { Vec::new() } else { crate::world::files(conditions) };
+        let names = shown.len();
+        shown.extend(crate::world::names(conditions).into_iter().filter(|_| !lacks.proc));
         for (number, (path, content)) in shown.into_iter().enumerate() {
             let name = number.to_string();
             plan.entries.push(Entry::File(c_path(&Path::new("proc").join(&name)), content.into_bytes()));
             world.push((c_path(Path::new(&name)), c_path(Path::new(path))));
         }
+        let names = world.split_off(names);
         for (name, content) in accounts::files(conditions) {
             plan.entries.push(Entry::File(c_path(&Path::new("etc").join(name)), content.into_bytes()));
         }
@@ -155,6 +160,7 @@ impl Layout {
             entries,
             private: private.iter().map(|path| c_path(path)).collect(),
             world,
+            names,
             random: random_bytes(conditions),
             build: c_path(&build),
             etc,

@@ -76,6 +76,7 @@ fn refused() -> Result<Lacks, SandboxError> {
             Stage::Network | Stage::Loopback => &mut lacks.network,
             Stage::Proc => &mut lacks.proc,
             Stage::Build => &mut lacks.overlay,
+            Stage::Addresses => &mut lacks.addresses,
             _ => return Err(error),
         };
         if std::mem::replace(layer, true) {
@@ -126,6 +127,7 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
             entries: Vec::new(),
             private: Vec::new(),
             world: Vec::new(),
+            names: Vec::new(),
             random: Vec::new(),
             build: c"build".to_owned(),
             etc: false,
@@ -150,8 +152,8 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
         process_ids_after: 2,
         random_addresses: false,
         domain: Vec::new(),
-        filter: Filter::new(Topics::default(), Listener::None),
-        unwatched: Filter::new(Topics::default(), Listener::None),
+        filter: Filter::new(Topics::default(), Listener::None, owner.inside),
+        unwatched: Filter::new(Topics::default(), Listener::None, owner.inside),
         may_go_unwatched: false,
         report: Report::new(),
         stack: Stack::new(),

@@ -32,6 +32,13 @@ fn refused(stage: Stage, errno: i32, read: &dyn Fn(&str) -> Option<String>) -> O
             "uname -r; boot a newer kernel with CONFIG_SECCOMP_FILTER=y",
         );
     }
+    if stage == Stage::Addresses && matches!(errno, libc::EPERM | libc::EACCES | libc::ENOSYS) {
+        return refusal(
+            "the call `personality` is refused, as container engines' seccomp filters do: addresses stay random"
+                .into(),
+            "start the container with --security-opt seccomp=unconfined",
+        );
+    }
     let about_namespaces = matches!(
         stage,
         Clone | Network | MapIds | Identity | Loopback | OwnerMap | Root | Pivot | Proc | Build | Etc
@@ -151,6 +158,7 @@ mod tests {
             (Stage::Clone, libc::EPERM, &[("max_user_namespaces", "0\n")], "max_user_namespaces=65536"),
             (Stage::Clone, libc::EPERM, &[("self/status", "Seccomp:\t2\n")], "seccomp=unconfined"),
             (Stage::Clone, libc::ENOSYS, &[], "seccomp=unconfined"),
+            (Stage::Addresses, libc::ENOSYS, &[], "seccomp=unconfined"),
             (Stage::Proc, libc::EPERM, &[], "systempaths=unconfined"),
             (Stage::Build, libc::ENODEV, &[], "modprobe overlay"),
             (Stage::Build, libc::EINVAL, &[], "ext4"),

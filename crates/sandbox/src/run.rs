@@ -59,7 +59,8 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let mode = mode();
     let privileged = mode == Mode::Privileged;
     let command = Command::new(arguments, env)?;
-    let lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
+    let mut lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
+    lacks.addresses &= !conditions.address_randomness;
     if gateway.is_some() && lacks.network {
         let cause = "a step that fetches needs a network of its own, which this host refuses".to_owned();
         let fix = "`selfsame doctor` says what would give it one".to_owned();
@@ -116,8 +117,8 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         process_ids_after: conditions.process_ids_after,
         random_addresses: conditions.address_randomness,
         domain: conditions.domain.clone().into_bytes(),
-        filter: filter(topics, Listener::There),
-        unwatched: filter(Topics::default(), Listener::None),
+        filter: filter(topics, Listener::There, owner.inside),
+        unwatched: filter(Topics::default(), Listener::None, owner.inside),
         may_go_unwatched: degraded,
         report: Report::new(),
         stack: Stack::new(),

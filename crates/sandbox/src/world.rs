@@ -42,6 +42,15 @@ pub(crate) fn files(conditions: &Conditions) -> Vec<(&'static str, String)> {
     ]
 }
 
+/// The same of the names that the kernel has for the machine, which a host may not let it be given (Podman's filter of
+/// system calls refuses `sethostname`); `uname` is answered in any case.
+pub(crate) fn names(conditions: &Conditions) -> [(&'static str, String); 2] {
+    [
+        ("proc/sys/kernel/hostname", format!("{}\n", conditions.hostname)),
+        ("proc/sys/kernel/domainname", format!("{}\n", conditions.domain)),
+    ]
+}
+
 /// What every processor of the architecture has, and no name of a model.
 fn processor(number: u32) -> String {
     if cfg!(target_arch = "x86_64") {

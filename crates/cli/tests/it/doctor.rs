@@ -20,6 +20,7 @@ fn a_host_that_runs_these_tests_can_run_a_sealed_build() {
         "network-namespace",
         "proc",
         "overlay",
+        "addresses",
         "seccomp",
         "seccomp-notify",
         "disk",

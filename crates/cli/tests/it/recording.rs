@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::home::{Home, Ran, bare, ran};
 use crate::languages::{languages, project};
-use crate::project::{Project, recipe};
+use crate::project::{Project, git, recipe};
 use crate::registry::Registry;
 
 fn selfsame(project: &Project, args: &[&str], env: &[(&str, &str)]) -> Ran {
@@ -165,7 +165,9 @@ fn a_lock_made_behind_one_mirror_works_behind_another_and_a_changed_byte_is_refu
     fs::remove_file(project.file("selfsame.lock")).unwrap();
     let (code, error) = selfsame(&project, &["lock"], &there).envelope("lock");
     assert_ne!(code, 0);
-    assert!(error.to_string().contains("EINTEGRITY") || error.to_string().contains("integrity"), "{error:#}");
+    let text = error.to_string();
+    assert!(text.contains("package-lock.json") && text.contains("left@1.0.0"), "whose: {text}");
+    assert!(text.contains("expected sha256:") && text.contains("found    sha256:"), "both hashes: {text}");
     assert!(!project.file("selfsame.lock").exists(), "nothing half-written");
 }
 
@@ -180,6 +182,83 @@ fn a_registry_that_is_down_is_told_with_its_address() {
     assert_ne!(code, 0, "{text}");
     assert!(text.contains("503") && text.contains(&registry.base), "{text}");
     assert!(registry.asked().len() > 2, "it was tried again");
+}
+
+#[test]
+fn a_tarball_at_another_registry_is_had_from_this_hosts_and_must_have_the_locks_hash() {
+    let registry = Registry::new();
+    let project = npm_project(&registry);
+    let text = fs::read_to_string(project.file("package-lock.json")).unwrap();
+    let elsewhere = "http://elsewhere.example.test/api/npm/left/-/left-1.0.0.tgz";
+    let resolved = format!("{{\"resolved\":\"{elsewhere}\",\"integrity\"");
+    project.write("package-lock.json", &text.replace("{\"integrity\"", &resolved));
+    project.commit();
+    let base = format!("{}/npm", registry.base);
+    // A proxy through which there is no such host.
+    let proxy = Registry::new();
+    let here = [
+        ("SELFSAME_REGISTRY_NPM", base.as_str()),
+        ("http_proxy", proxy.base.as_str()),
+        ("no_proxy", ".org,.com,.net,localhost,127.0.0.1"),
+    ];
+    ok(&project, &["lock"], &here);
+    assert!(lock_text(&project).contains(&format!("GET {elsewhere} 200 sha256:")), "{}", lock_text(&project));
+    assert!(proxy.asked().iter().any(|path| path == elsewhere), "its own address goes first");
+    assert!(registry.asked().iter().any(|path| path == "/npm/left/-/left-1.0.0.tgz"));
+    lose(&blob(&project, elsewhere));
+    ok(&project, &["fetch"], &here);
+
+    package(&registry, "left", "module.exports = () => 'right'\n");
+    fs::remove_file(project.file("selfsame.lock")).unwrap();
+    let (code, error) = selfsame(&project, &["lock"], &here).envelope("lock");
+    assert_ne!(code, 0, "{error:#}");
+    assert!(error.to_string().contains("EINTEGRITY"), "{error:#}");
+}
+
+#[test]
+fn a_crate_from_git_is_recorded_and_replayed() {
+    let there = tempfile::tempdir().unwrap();
+    let work = there.path().join("work");
+    fs::create_dir_all(work.join("src")).unwrap();
+    fs::write(
+        work.join("Cargo.toml"),
+        "[package]\nname = \"left\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    )
+    .unwrap();
+    fs::write(work.join("src/lib.rs"), "pub fn said() -> &'static str { \"from git\" }\n").unwrap();
+    git(&work, &["init", "-q", "-b", "main"]);
+    git(&work, &["add", "-A"]);
+    git(&work, &["commit", "-q", "-m", "a state"]);
+    let commit = git(&work, &["rev-parse", "HEAD"]).trim().to_owned();
+    git(there.path(), &["clone", "-q", "--bare", "work", "left.git"]);
+    let proxy = Registry::new();
+    proxy.has_git(there.path());
+
+    let url = "http://git.example.test/left.git";
+    let manifest = format!(
+        "[package]\nname = \"said\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nleft = {{ git = \"{url}\" }}\n"
+    );
+    let lockfile = format!(
+        "version = 3\n\n[[package]]\nname = \"left\"\nversion = \"0.1.0\"\nsource = \"git+{url}#{commit}\"\n\n\
+         [[package]]\nname = \"said\"\nversion = \"0.1.0\"\ndependencies = [\n \"left\",\n]\n"
+    );
+    let recipe = "[[step]]\nname = \"build\"\nuses = [\"cargo\"]\nrun = [\"cargo build --locked\", \"mkdir out\", \"target/debug/said >out/said\", \"cat out/said\"]\n\
+                  outputs = [\"out\"]\n\n[[artifact]]\nname = \"out.tar\"\nformat = \"tar\"\nfrom = \"step:build/out\"\n";
+    let main = "fn main() { println!(\"{}\", left::said()); }\n";
+    let project =
+        project(recipe, &[("Cargo.toml", &manifest), ("Cargo.lock", &lockfile), ("src/main.rs", main)]);
+    let here = [("http_proxy", proxy.base.as_str()), ("no_proxy", ".org,.com,.net,localhost")];
+    ok(&project, &["lock"], &here);
+    let text = lock_text(&project);
+    assert!(text.contains(&format!("POST {url}/git-upload-pack 200 sha256:")), "{text}");
+    proxy.is_down(true);
+    proxy.asked();
+    let built = ok(&project, &["build"], &here);
+    let shown = selfsame_raw(&project, built["steps"][0]["log"].as_str().unwrap());
+    assert!(shown.contains("from git"), "{shown}");
+    let rebuilt = ok(&project, &["rebuild", "selfsame-out/out.tar.sigstore.json"], &here);
+    assert_eq!(rebuilt["verdict"], "reproduced");
+    assert!(proxy.asked().is_empty(), "a build asks nobody");
 }
 
 /// Asks as tools do that know a proxy, and as those that know none, in plain text.

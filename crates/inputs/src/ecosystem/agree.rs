@@ -48,7 +48,7 @@ pub struct Mismatch {
     pub component: String,
     /// The lockfile.
     pub lockfile: RelPath,
-    /// The line of the entry.
+    /// The line of the entry; 0 if it is not known.
     pub line: usize,
     /// What was recorded.
     pub locator: String,
@@ -60,11 +60,12 @@ pub struct Mismatch {
 
 impl fmt::Display for Mismatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = if self.line == 0 { String::new() } else { format!(":{}", self.line) };
         write!(
             f,
-            "{}:{}: {} was recorded with other bytes than the lockfile says ({})\n  expected {}\n  found    {}\n\
+            "{}{line}: {} was recorded with other bytes than the lockfile says ({})\n  expected {}\n  found    {}\n\
              fix: if the registry was right, make the lockfile anew; if not, do not use what was recorded",
-            self.lockfile, self.line, self.component, self.locator, self.expected, self.found
+            self.lockfile, self.component, self.locator, self.expected, self.found
         )
     }
 }

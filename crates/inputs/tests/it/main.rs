@@ -5,6 +5,7 @@
 mod archives;
 mod audit;
 mod debian_archive;
+mod dpkg;
 mod ecosystem;
 mod host;
 mod hostile;

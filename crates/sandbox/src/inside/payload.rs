@@ -93,8 +93,9 @@ fn prepare(job: &Job) -> Result<RawFd, Failure> {
     if let Some(size) = limits.file_size {
         kernel::limit(libc::RLIMIT_FSIZE, size, size);
     }
-    let randomness = if job.random_addresses { 0 } else { libc::ADDR_NO_RANDOMIZE as u64 };
-    kernel::personality(randomness).at_entry(Stage::Spawn, 1)?;
+    let randomness =
+        if job.random_addresses || job.lacks.addresses { 0 } else { libc::ADDR_NO_RANDOMIZE as u64 };
+    kernel::personality(randomness).at(Stage::Addresses)?;
     if job.descriptors.log >= 0 {
         kernel::setsid().at_entry(Stage::Spawn, 1)?;
     } else {

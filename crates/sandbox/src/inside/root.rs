@@ -36,7 +36,8 @@ pub(super) struct Built {
     pub(super) hidepid: bool,
 }
 
-pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
+/// With `named`, the kernel has the machine's names; else files say them.
+pub(super) fn build(job: &Job, network: Network<'_>, named: bool) -> Result<Built, Failure> {
     let toolchain = stage_tree(&job.root, HIDDEN).at(Stage::Toolchain)?;
     let work = stage_tree(&job.work, HIDDEN).at(Stage::Inputs)?;
     let scratch = stage_tree(&job.scratch, 0).at(Stage::Scratch)?;
@@ -64,7 +65,8 @@ pub(super) fn build(job: &Job, network: Network<'_>) -> Result<Built, Failure> {
     // one order, older ones in the other.
     let covered = kernel::open_at(root, c"proc", libc::O_PATH | libc::O_DIRECTORY, 0).at(Stage::Mask)?;
     let hidepid = if job.lacks.proc { false } else { processes(root, job.ids.root_outside)? };
-    for (source, target) in &job.layout.world {
+    let names = if named { &[] } else { job.layout.names.as_slice() };
+    for (source, target) in job.layout.world.iter().chain(names) {
         let mount = kernel::clone_mount(covered, source).at(Stage::Mask)?;
         kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
         kernel::attach(mount, root, target).at(Stage::Mask)?;
@@ -215,7 +217,7 @@ fn mount_proc() -> Result<bool, Failure> {
     }
 }
 
-/// The parts of [`build`] that hosts refuse, without any tree.
+/// The parts of a sandbox that hosts refuse, without any tree.
 pub(super) fn probe(job: &Job) -> Result<bool, Failure> {
     new_root(None).at(Stage::Root)?;
     for (index, dir) in [c"proc", c"lower", c"upper", c"work", c"build"].into_iter().enumerate() {
@@ -227,5 +229,8 @@ pub(super) fn probe(job: &Job) -> Result<bool, Failure> {
         kernel::mount(c"overlay", c"build", 0, options).at(Stage::Build)?;
     }
     kernel::pivot_here().at(Stage::Pivot)?;
+    if !job.lacks.addresses {
+        kernel::personality(libc::ADDR_NO_RANDOMIZE as u64).at(Stage::Addresses)?;
+    }
     Ok(hidepid)
 }

@@ -142,11 +142,12 @@ fn mode(mode: Mode) -> Row {
 }
 
 /// The things that a sandbox is made of, in the order in which they are made, and the words for them.
-const PARTS: [(&str, &str); 4] = [
+const PARTS: [(&str, &str); 5] = [
     ("user-namespaces", "namespaces of users, processes, mounts and names"),
     ("network-namespace", "a network of its own"),
     ("proc", "a /proc of its own"),
     ("overlay", "overlays in a user namespace"),
+    ("addresses", "a program's addresses can be kept from being random"),
 ];
 
 /// Which of them a step of setting up belongs to.
@@ -155,6 +156,7 @@ const fn part(stage: Stage) -> usize {
         Stage::Network | Stage::Loopback => 1,
         Stage::Proc | Stage::Mask => 2,
         Stage::Build | Stage::Etc | Stage::Pivot => 3,
+        Stage::Addresses => 4,
         _ => 0,
     }
 }
@@ -538,11 +540,12 @@ mod tests {
             (stage, SandboxError::Refused { cause: cause.into(), fix: format!("fix {cause}") })
         };
         for (stage, cause, missing) in [
-            (Stage::Clone, "kernel.unprivileged_userns_clone is 0", 4),
-            (Stage::MapIds, "AppArmor restricts user namespaces", 4),
-            (Stage::Network, "max_net_namespaces", 3),
-            (Stage::Proc, "parts of /proc are masked", 2),
-            (Stage::Build, "no overlay", 1),
+            (Stage::Clone, "kernel.unprivileged_userns_clone is 0", 5),
+            (Stage::MapIds, "AppArmor restricts user namespaces", 5),
+            (Stage::Network, "max_net_namespaces", 4),
+            (Stage::Proc, "parts of /proc are masked", 3),
+            (Stage::Build, "no overlay", 2),
+            (Stage::Addresses, "the call `personality` is refused", 1),
         ] {
             let rows = told(&[], Err(refused(stage, cause)), |_| {}, EXT4);
             let lacking: Vec<_> = rows.iter().filter(|row| row.state == State::Missing).collect();

@@ -45,10 +45,18 @@ fn without_an_overlay_the_inputs_are_copied() {
     on_a_host_without("overlay", &format!("mount -t overlay -o {options} none mnt; TMPDIR=$2/mnt"));
 }
 
+#[test]
+fn without_fixed_addresses_they_are_random() {
+    on_a_host_without("addresses", "");
+}
+
 /// The half inside; outside it has nothing to do.
 #[test]
 fn within() {
     let Ok(layer) = std::env::var("DEGRADED") else { return };
+    if layer == "addresses" {
+        no_fixed_addresses();
+    }
     let mut world = World::new();
     let sealed = world.try_run(&["/bin/true"]).map(drop);
     assert!(sealed.is_err(), "nothing runs less sealed than asked");
@@ -124,4 +132,62 @@ fn where_somebody_listens_already_only_a_degraded_one_runs() {
         assert_eq!(ran.outcome.violations, []);
     });
     of_its_own.join().expect("it holds");
+}
+
+/// Lets this thread, and what it starts, make no call of `steps`: BPF that has the call's number loaded, and goes on where
+/// it does not refuse.
+fn refuse(steps: &[libc::sock_filter]) {
+    let number = [step(0x20, 0, 0, 0)]; // BPF_LD | BPF_W | BPF_ABS
+    let allow = [step(0x06, 0, 0, libc::SECCOMP_RET_ALLOW)]; // BPF_RET | BPF_K
+    let steps = [&number, steps, &allow].concat();
+    let len = steps.len().try_into().expect("a few");
+    let program = libc::sock_fprog { len, filter: steps.as_ptr().cast_mut() };
+    // SAFETY: the program is valid; the kernel copies it.
+    unsafe {
+        assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+        assert_eq!(libc::syscall(libc::SYS_seccomp, 1 /* SET_MODE_FILTER */, 0, &raw const program), 0);
+    }
+}
+
+const fn step(code: u16, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt, jf, k }
+}
+
+/// Goes on to the next step if what is loaded is `value`, else past `skip` steps.
+const fn is(value: u32, skip: u8) -> libc::sock_filter {
+    step(0x15, 0, skip, value) // BPF_JMP | BPF_JEQ | BPF_K
+}
+
+const fn errno(errno: i32) -> libc::sock_filter {
+    step(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned())
+}
+
+/// As Podman's filter.
+fn no_naming() {
+    let [host, domain] = [libc::SYS_sethostname, libc::SYS_setdomainname].map(|call| call as u32);
+    refuse(&[is(host, 1), errno(libc::EPERM), is(domain, 1), errno(libc::EPERM)]);
+}
+
+/// As Podman's filter, which allows the ordinary personality only.
+fn no_fixed_addresses() {
+    let load = step(0x20, 0, 0, 16); // the first argument
+    let always = |skip| step(0x05, 0, 0, skip); // BPF_JMP | BPF_JA
+    refuse(&[is(libc::SYS_personality as u32, 4), load, is(0, 1), always(1), errno(libc::ENOSYS)]);
+}
+
+#[test]
+fn where_the_machine_cannot_be_named_a_sealed_one_runs_and_says_the_same_names() {
+    let ask = "hostname; uname -n; cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname /etc/hostname";
+    let mut world = World::new();
+    world.conditions.hostname = "elsewhere".into();
+    world.conditions.domain = "example.test".into();
+    let expected = world.prints(ask);
+    assert!(expected.starts_with("elsewhere\nelsewhere\nelsewhere\nexample.test\n"), "{expected}");
+    std::thread::spawn(move || {
+        no_naming();
+        assert_eq!(world.prints(ask), expected);
+        assert_eq!(world.sh("true").outcome.achieved.degraded, None);
+    })
+    .join()
+    .expect("the same");
 }

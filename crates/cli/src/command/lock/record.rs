@@ -120,6 +120,11 @@ fn attempt(
             }
             Err(error) => {
                 let failure = Failure::from(error);
+                // Tools that read a lockfile refuse other bytes in words of their own, or die of them: ours name both.
+                let compared = inputs::agreed(cx, &step.uses, &sources(job, step), &recorder.so_far());
+                if let Err(error @ InputError::Disagreement(_)) = compared {
+                    return Err(Failure::from(error).which_ended(failure));
+                }
                 return Err(match unanswered.into_iter().next() {
                     Some(cause) if failure.lost.is_none() => {
                         failure.line(format!("unanswered: {}", Failure::from(cause).sentence()))
