@@ -4,12 +4,14 @@
 //! So each row measures ours and the peer's alternately, and what is promised is a ratio (or, where there is no
 //! peer, a time with much room). Medians are compared; minima are shown beside them, because noise only adds.
 //!
-//! Works in `target/bench`. The home folder in it, with the fetched toolchain, stays for the next run; the rest goes.
+//! Works in `target/bench`. The home folder in it, with the fetched toolchains, and what the group `registry` has locked stay
+//! for the next run; the rest goes.
 
 mod example;
 mod noop;
 mod normalize;
 mod project;
+mod registry;
 mod startup;
 mod steps;
 mod throughput;
@@ -33,6 +35,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("example", example::run),
     ("throughput", throughput::run),
     ("normalize", normalize::run),
+    ("registry", registry::run),
 ];
 
 /// The words that choose groups.
@@ -41,8 +44,20 @@ pub(crate) fn words() -> String {
 }
 
 /// The programs that are measured or needed, as `scripts/prepare bench` installs them.
-const PROGRAMS: &[&str] =
-    &["bwrap", "busybox", "git", "gzip", "sha256sum", "tar", "xargs", "zstd", "unshare", "chroot", "cp"];
+const PROGRAMS: &[&str] = &[
+    "bwrap",
+    "busybox",
+    "git",
+    "gzip",
+    "npm",
+    "sha256sum",
+    "tar",
+    "xargs",
+    "zstd",
+    "unshare",
+    "chroot",
+    "cp",
+];
 
 /// Measures the chosen groups, or all, and prints the table.
 pub(crate) fn run(chosen: &[String]) -> Result<(), String> {
@@ -72,6 +87,7 @@ fn build() -> Result<(), String> {
     for arguments in [
         ["build", "--release", "--locked", "--bin", "selfsame"].as_slice(),
         &["build", "--release", "--locked", "--example", "parts", "-p", "selfsame-engine"],
+        &["build", "--release", "--locked", "--example", "registry", "-p", "selfsame-gateway"],
     ] {
         let status = tools::command().args(arguments).status().map_err(|error| format!("cargo: {error}"))?;
         if !status.success() {

@@ -10,7 +10,7 @@ use engine::BuildError;
 use engine::attest::AttestError;
 use engine::job::JobError;
 use engine::verify::VerifyError;
-use inputs::InputError;
+use inputs::{InputError, UpstreamError};
 use ledger::LedgerError;
 use model::Diagnostics;
 use serde_json::{Value, json};
@@ -66,6 +66,14 @@ impl Lost {
     fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         let store = error.downcast_ref::<StoreError>().or(match error.downcast_ref::<InputError>() {
             Some(InputError::Store(e) | InputError::Http(inputs::HttpError::Store(e))) => Some(e),
+            // A box stands between, which nobody can look into from outside.
+            Some(InputError::Partly { cause, .. } | InputError::Source { cause, .. }) => {
+                return Self::of(&**cause);
+            }
+            Some(InputError::Recording { cause, .. }) => match &**cause {
+                UpstreamError::Store(e) | UpstreamError::Http(inputs::HttpError::Store(e)) => Some(e),
+                _ => None,
+            },
             _ => None,
         });
         match store? {
@@ -283,8 +291,14 @@ fn no_answer(error: &(dyn Error + 'static)) -> bool {
     let http = match error.downcast_ref::<InputError>() {
         Some(InputError::Git(git)) => return git.is_no_answer(),
         Some(InputError::Http(http)) => http,
+        Some(InputError::Recording { cause, .. }) => match &**cause {
+            UpstreamError::Down { .. } => return true,
+            UpstreamError::Http(http) => http,
+            _ => return false,
+        },
         Some(
             InputError::Source { cause, .. }
+            | InputError::Partly { cause, .. }
             | InputError::Toolchain(inputs::ToolchainError::Archive { cause, .. }),
         ) => return no_answer(&**cause),
         _ => return false,

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use gateway::Answers;
+use model::Digest;
 use model::action;
 use model::event::{Event, Outcome as Ending, Unit};
 use model::recipe::Step;
@@ -26,28 +27,51 @@ use crate::{BuildError, Context, Job, build, graph, run, sweep};
 
 pub use screen::screen;
 
-/// Runs the `record` commands of `step`, after every step that it needs, with `answers` as its network. Nothing that it
-/// makes is kept. What it asks must hold none of its secrets; what it is answered is for [`screen`].
-///
-/// # Errors
-/// If a step fails, asks with a secret, or the sandbox cannot be set up.
-pub fn record(cx: &Context<'_>, job: &Job, step: &Step, answers: &dyn Answers) -> Result<(), BuildError> {
-    let conditions = job.conditions();
-    let done = before(cx, job, step)?;
-    let mut action = plan::action(cx.store, job, step, &conditions, &done, cx.degraded)?;
-    action.script = action::script(&step.uses, &step.record);
-    action.transcript = None;
-    let name = &step.name;
-    (cx.events)(Event::Started { stage: "record", name: name.clone(), total: None, unit: Unit::Items });
-    let begin = Instant::now();
-    let result = recorded(cx, step, &action, answers);
-    let ending = match &result {
-        Ok(()) => Ending::Done,
-        Err(BuildError::Cancelled) => Ending::Stopped,
-        Err(_) => Ending::Failed,
-    };
-    finished(cx, "record", name, ending, String::new(), millis(begin));
-    result
+/// A recording that can begin: the step as it is recorded, with every step that it needs done.
+#[derive(Debug)]
+pub struct Recording<'a> {
+    step: &'a Step,
+    action: action::Action,
+}
+
+impl<'a> Recording<'a> {
+    /// Runs every step that `step` needs, or takes what they made from the cache.
+    ///
+    /// # Errors
+    /// If one of them fails.
+    pub fn new(cx: &Context<'_>, job: &Job, step: &'a Step) -> Result<Self, BuildError> {
+        let done = before(cx, job, step)?;
+        let mut action = plan::action(cx.store, job, step, &job.conditions(), &done, cx.degraded)?;
+        action.script = action::script(&step.uses, &step.record);
+        action.transcript = None;
+        Ok(Self { step, action })
+    }
+
+    /// Names everything that a recording follows from, besides the answers that it gets. `None` for a step with secrets:
+    /// what is in them is not to be remembered, be it as a digest.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        self.step.secrets.is_empty().then(|| self.action.encode().digest)
+    }
+
+    /// Runs the `record` commands with `answers` as their network. Nothing that they make is kept. What they ask must hold
+    /// none of the step's secrets; what they are answered is for [`screen`].
+    ///
+    /// # Errors
+    /// If they fail, ask with a secret, or the sandbox cannot be set up.
+    pub fn run(&self, cx: &Context<'_>, answers: &dyn Answers) -> Result<(), BuildError> {
+        let name = &self.step.name;
+        (cx.events)(Event::Started { stage: "record", name: name.clone(), total: None, unit: Unit::Items });
+        let begin = Instant::now();
+        let result = recorded(cx, self.step, &self.action, answers);
+        let ending = match &result {
+            Ok(()) => Ending::Done,
+            Err(BuildError::Cancelled) => Ending::Stopped,
+            Err(_) => Ending::Failed,
+        };
+        finished(cx, "record", name, ending, String::new(), millis(begin));
+        result
+    }
 }
 
 fn recorded(

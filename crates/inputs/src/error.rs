@@ -2,6 +2,8 @@
 
 use model::Digest;
 
+use crate::several::Stopped;
+
 /// Why [`crate::lock`], [`crate::fetch`] or [`crate::worktree`] failed.
 #[derive(Debug, thiserror::Error)]
 pub enum InputError {
@@ -90,6 +92,19 @@ pub enum InputError {
         /// Now.
         found: Digest,
     },
+    /// Some of many things came, and then one did not.
+    #[error("{here} of {of} {what} are in the store, and one of the others cannot be had")]
+    Partly {
+        /// What they are.
+        what: String,
+        /// How many are in the store now.
+        here: usize,
+        /// How many are needed.
+        of: usize,
+        /// Of the one that did not come.
+        #[source]
+        cause: Box<InputError>,
+    },
     /// In a named source or package.
     #[error("source `{name}`")]
     Source {
@@ -102,6 +117,12 @@ pub enum InputError {
 }
 
 impl InputError {
+    /// Work that was stopped, with `before` of all things in the store when it began.
+    pub(crate) fn partly(what: String, before: usize, of: usize, stopped: Stopped) -> Self {
+        let Stopped { done, cause } = stopped;
+        Self::Partly { what, here: before + done, of, cause: Box::new(cause) }
+    }
+
     /// A recorded request that has no answer.
     pub(crate) fn recording(asked: &model::transcript::Asked, cause: crate::UpstreamError) -> Self {
         let registry = matches!(asked.place, model::transcript::Place::Registry(..));

@@ -1,19 +1,14 @@
 //! From a lock to a store that holds all of it.
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
-
-use model::event::{Outcome, Unit};
 use model::lock::Lock;
 use model::recipe::Locator;
 use model::recipe::Recipe;
 use model::transcript::{Answered, Asked, Transcript};
-use model::{Digest, Event, RelPath};
+use model::{Digest, RelPath};
 use store::Store;
 
 use crate::http::Client;
+use crate::several::several;
 use crate::source::git::proof;
 use crate::toolchain::debian::Archive;
 use crate::upstream::{Kept, Sent, Upstream};
@@ -80,48 +75,18 @@ fn answers(
     cx.store.put(b"")?;
     let lacking: Vec<(&Asked, &Answered)> =
         requests.0.iter().filter(|(_, answered)| !cx.store.contains(&answered.body)).collect();
-    if lacking.is_empty() {
-        return Ok(());
-    }
     let upstream = Upstream::new(cx, client);
     let kept = Kept::of(requests);
-    let total = lacking.iter().map(|(_, answered)| answered.body.size).sum();
-    let (stage, name) = ("fetch", format!("requests of {step}"));
-    (cx.events)(Event::Started { stage, name: name.clone(), total: Some(total), unit: Unit::Bytes });
-    let start = Instant::now();
-    let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
-    let errors: Mutex<BTreeMap<usize, InputError>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..cx.host.connections.clamp(1, lacking.len()) {
-            scope.spawn(|| {
-                loop {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((asked, answered)) = lacking.get(nth) else { break };
-                    match answer(cx, &upstream, asked, answered, &kept) {
-                        Ok(()) => {
-                            let done =
-                                done.fetch_add(answered.body.size, Ordering::Relaxed) + answered.body.size;
-                            (cx.events)(Event::Advanced { stage, name: name.clone(), done });
-                        }
-                        Err(error) => {
-                            errors
-                                .lock()
-                                .expect("no thread panics while it holds the errors")
-                                .insert(nth, error);
-                            next.store(lacking.len(), Ordering::Relaxed);
-                        }
-                    }
-                }
-            });
-        }
-    });
-    let failed =
-        errors.into_inner().expect("no thread panics while it holds the errors").into_values().next();
-    let outcome = if failed.is_none() { Outcome::Done } else { Outcome::Failed };
-    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let detail = format!("{} answers", lacking.len());
-    (cx.events)(Event::Finished { stage, name, outcome, detail, millis });
-    failed.map_or(Ok(()), Err)
+    let bytes = lacking.iter().map(|(_, answered)| answered.body.size).sum();
+    let bring = |(asked, answered): &(&Asked, &Answered), progress: &dyn Fn(u64)| {
+        answer(cx, &upstream, asked, answered, &kept, progress)?;
+        progress(answered.body.size);
+        Ok(())
+    };
+    several(cx, &format!("requests of {step}"), bytes, "answers", &lacking, bring).map_err(|stopped| {
+        let (what, of) = (format!("answers of step `{step}`"), requests.0.len());
+        InputError::partly(what, of - lacking.len(), of, stopped)
+    })
 }
 
 /// Brings one recorded answer again.
@@ -131,6 +96,7 @@ fn answer(
     asked: &Asked,
     answered: &Answered,
     kept: &Kept,
+    progress: &dyn Fn(u64),
 ) -> Result<(), InputError> {
     let recording = |cause| InputError::recording(asked, cause);
     let mut sent = Sent::default();
@@ -139,7 +105,7 @@ fn answer(
     if let Some(body) = &asked.body {
         sent.body = cx.store.read(body)?;
     }
-    let found = upstream.bring(asked, &sent, kept).map_err(recording)?.answered.body;
+    let found = upstream.bring(asked, &sent, kept, progress).map_err(recording)?.answered.body;
     if found != answered.body {
         return Err(InputError::Answer { asked: asked.to_string(), expected: answered.body, found });
     }
@@ -191,54 +157,16 @@ pub(crate) fn packages(
     items: &[Item],
 ) -> Result<(), InputError> {
     let wanted: Vec<&Item> = items.iter().filter(|i| !cx.store.contains(&i.digest)).collect();
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let (stage, name) = ("fetch", "toolchain");
     let total = wanted.iter().map(|i| i.digest.size).sum();
-    (cx.events)(Event::Started { stage, name: name.into(), total: Some(total), unit: Unit::Bytes });
-    let start = Instant::now();
-    let next = AtomicUsize::new(0);
-    let done = AtomicU64::new(0);
-    let errors: Mutex<BTreeMap<usize, InputError>> = Mutex::default();
-    std::thread::scope(|scope| {
-        for _ in 0..cx.host.connections.clamp(1, wanted.len()) {
-            scope.spawn(|| {
-                loop {
-                    let nth = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(item) = wanted.get(nth) else { break };
-                    let counted = AtomicU64::new(0);
-                    let progress = |now: u64| {
-                        let before = counted.swap(now, Ordering::Relaxed);
-                        // A transfer that begins anew counts from nothing.
-                        let done = if now >= before {
-                            done.fetch_add(now - before, Ordering::Relaxed) + (now - before)
-                        } else {
-                            done.fetch_sub(before - now, Ordering::Relaxed).saturating_sub(before - now)
-                        };
-                        (cx.events)(Event::Advanced { stage, name: name.into(), done });
-                    };
-                    let brought = item
-                        .path
-                        .parse::<RelPath>()
-                        .map_err(|e| {
-                            let reason = e.to_string();
-                            crate::DebianError::Index { url: item.path.clone(), reason }.into()
-                        })
-                        .and_then(|path| archive.bring(cx, client, &[&path], &item.digest, &progress));
-                    if let Err(error) = brought {
-                        errors.lock().expect("no thread panics while it holds the errors").insert(nth, error);
-                        next.store(wanted.len(), Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-    });
-    let errors = errors.into_inner().expect("no thread panics while it holds the errors");
-    let failed = errors.into_values().next();
-    let outcome = if failed.is_none() { Outcome::Done } else { Outcome::Failed };
-    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let detail = format!("{} packages", wanted.len());
-    (cx.events)(Event::Finished { stage, name: name.into(), outcome, detail, millis });
-    failed.map_or(Ok(()), Err)
+    let bring = |item: &&Item, progress: &dyn Fn(u64)| {
+        let path = item
+            .path
+            .parse::<RelPath>()
+            .map_err(|e| crate::DebianError::Index { url: item.path.clone(), reason: e.to_string() })?;
+        archive.bring(cx, client, &[&path], &item.digest, progress)
+    };
+    several(cx, "toolchain", total, "packages", &wanted, bring).map_err(|stopped| {
+        let what = "packages of the toolchain".to_owned();
+        InputError::partly(what, items.len() - wanted.len(), items.len(), stopped)
+    })
 }

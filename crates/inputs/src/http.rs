@@ -4,6 +4,8 @@
 //! tried again after connection errors, 5xx and 429 on a fixed schedule; an attempt that made progress starts the
 //! schedule over, but not for ever. Nothing is decoded on the way, so a hash is that of the bytes as served.
 
+mod pass;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::PathBuf;
@@ -20,6 +22,8 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 
 use crate::Host;
+
+pub(crate) use pass::{Passed, Reply};
 
 /// However much progress they make, there are no more attempts than this for one download: a server that gives one byte
 /// at a time is not waited for.
@@ -89,25 +93,6 @@ pub enum HttpError {
     /// The store refused.
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-/// A request that is passed on: what is answered is an answer, be it a redirection or a refusal.
-#[derive(Debug)]
-pub(crate) struct Passed<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) url: &'a str,
-    /// Name, value.
-    pub(crate) headers: Vec<(&'static str, &'a str)>,
-    pub(crate) body: &'a [u8],
-}
-
-/// The answer to it; its body is in the store, without any encoding of its transfer.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) status: u16,
-    pub(crate) content_type: Option<String>,
-    pub(crate) location: Option<String>,
-    pub(crate) body: Digest,
 }
 
 /// An HTTP client as the host is configured. Connections are kept and shared between threads.
@@ -274,85 +259,6 @@ impl<'a> Client<'a> {
         Ok(sink.writer.finish()?)
     }
 
-    /// Passes a request on, its body of at most `limit` bytes into the store. What the host has of credentials goes along.
-    /// Connection errors, 408, 429 and 5xx are tried again on the host's schedule; the last 5xx is an answer.
-    pub(crate) fn pass(&self, passed: &Passed<'_>, limit: u64, store: &Store) -> Result<Reply, HttpError> {
-        let mut waits = self.retry.iter();
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            let cause = match self.pass_once(passed, limit, store)? {
-                Ok(reply) if !matches!(reply.status, 408 | 429 | 500..=599) => return Ok(reply),
-                Ok(reply) => Err(reply),
-                Err(cause) => Ok(cause),
-            };
-            match (waits.next(), cause) {
-                (Some(wait), _) => std::thread::sleep(*wait),
-                (None, Err(reply)) => return Ok(reply),
-                (None, Ok(cause)) => {
-                    let (url, cause) = (passed.url.to_owned(), Box::new(cause));
-                    return Err(HttpError::Transport { url, attempts, cause });
-                }
-            }
-        }
-    }
-
-    fn pass_once(
-        &self,
-        passed: &Passed<'_>,
-        limit: u64,
-        store: &Store,
-    ) -> Result<Result<Reply, ureq::Error>, HttpError> {
-        let Passed { method, url, headers, body } = passed;
-        let wrong = |reason: String| HttpError::Url { url: (*url).to_owned(), reason };
-        let mut request = ureq::http::Request::builder().method(*method).uri(*url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        if let Some(authorization) = self.host.authorization(url).filter(|_| !said) {
-            request = request.header("authorization", authorization);
-        }
-        let request = request.body(*body).map_err(|e| wrong(e.to_string()))?;
-        let agent = self.agent(url)?;
-        let request = agent
-            .configure_request(request)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .allow_non_standard_methods(true)
-            .build();
-        let response = match agent.run(request) {
-            Ok(response) => response,
-            Err(ureq::Error::BadUri(reason)) => return Err(wrong(reason)),
-            Err(cause) => return Ok(Err(cause)),
-        };
-        let header =
-            |name: &str| response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned);
-        let status = response.status().as_u16();
-        let (content_type, location) = (header("content-type"), header("location"));
-        let packed = header("content-encoding").is_some_and(|e| e.eq_ignore_ascii_case("gzip"));
-        let length = header("content-length").and_then(|v| v.parse::<u64>().ok()).filter(|_| !packed);
-        let reader = response.into_body().into_reader();
-        let mut reader: Box<dyn Read> =
-            if packed { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-        let mut sink = Blob { store, writer: store.writer()?, done: 0, progress: &|_| {} };
-        let mut buffer = vec![0; 64 * 1024];
-        loop {
-            match reader.read(&mut buffer) {
-                Ok(0) if length.is_none_or(|n| n == sink.done) => break,
-                Ok(0) => return Ok(Err(ureq::Error::Io(std::io::ErrorKind::UnexpectedEof.into()))),
-                Ok(count) => {
-                    sink.take(&buffer[..count])?;
-                    if sink.done > limit {
-                        return Err(HttpError::TooLarge { url: (*url).to_owned(), limit });
-                    }
-                }
-                Err(cause) => return Ok(Err(ureq::Error::Io(cause))),
-            }
-        }
-        Ok(Ok(Reply { status, content_type, location, body: sink.writer.finish()? }))
-    }
-
     fn transfer(
         &self,
         url: &str,
@@ -430,9 +336,7 @@ impl<'a> Client<'a> {
                     state.done = 0;
                     sink.restart()?;
                 }
-                // A weak validator cannot prove that two ranges are of the same bytes (RFC 9110, 13.1.5).
-                let strong = header("etag").filter(|tag| !tag.starts_with("W/"));
-                state.validator = strong.or_else(|| header("last-modified"));
+                state.validator = strong_validator(header);
             }
             206 if header("content-range")
                 .is_some_and(|r| r.starts_with(&format!("bytes {}-", state.done))) => {}
@@ -561,6 +465,13 @@ impl Resolver for KnownNames {
         known.insert(name, found.clone());
         Ok(found)
     }
+}
+
+/// By what a server can tell that a file is still the same: a strong entity tag, or a date. A weak tag cannot prove that
+/// two ranges are of the same bytes (RFC 9110, 13.1.5).
+fn strong_validator(header: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let strong = header("etag").filter(|tag| !tag.starts_with("W/"));
+    strong.or_else(|| header("last-modified"))
 }
 
 struct Resume {

@@ -19,6 +19,7 @@ mod fetch;
 mod lock;
 mod mirror;
 mod record;
+mod several;
 mod upstream;
 
 mod host;

@@ -4,13 +4,14 @@
 //! rest is brought from this host's registries. An answer goes to the step only when its body is whole in the store.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use gateway::{Answers, Head, Request, Responder, asked_of};
-use model::event::Event;
+use model::event::{Event, Outcome};
 use model::transcript::{Answered, Asked, Place, Transcript};
 
 use crate::http::Client;
+use crate::several::Sum;
 use crate::upstream::{Kept, PASSED, Sent, Upstream, UpstreamError, is_page};
 use crate::{Context, InputError};
 
@@ -25,6 +26,8 @@ pub struct Recorder<'a> {
     /// Whether pages that list versions are brought even if they are known: what is known lists only what was chosen then.
     anew: bool,
     state: Mutex<State>,
+    /// What comes from registries, as soon as something does.
+    sum: OnceLock<Sum<'a>>,
 }
 
 #[derive(Default)]
@@ -59,7 +62,19 @@ impl<'a> Recorder<'a> {
         known: &'a Transcript,
         anew: bool,
     ) -> Self {
-        Self { cx, upstream: Upstream::new(cx, &network.0), step, known, anew, state: Mutex::default() }
+        let (upstream, state, sum) = (Upstream::new(cx, &network.0), Mutex::default(), OnceLock::new());
+        Self { cx, upstream, step, known, anew, state, sum }
+    }
+
+    /// The files of registries that have come so far: what need not be asked for again, should this recording fail. Pages
+    /// and hosts of the web may answer something else the next time.
+    pub fn files(&self) -> Transcript {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasting = |asked: &Asked, answered: &Answered| {
+            matches!(asked.place, Place::Registry(..)) && !is_page(asked) && answered.status == 200
+        };
+        let files = state.transcript.0.iter().filter(|(asked, answered)| lasting(asked, answered));
+        Transcript(files.map(|(asked, answered)| (asked.clone(), answered.clone())).collect())
     }
 
     /// What could not be answered, in the order of the locators.
@@ -90,7 +105,7 @@ impl<'a> Recorder<'a> {
         let kept = Kept::of(&transcript);
         for asked in pages {
             let recording = |cause| InputError::recording(&asked, cause);
-            let brought = self.upstream.bring(&asked, &Sent::default(), &kept).map_err(recording)?;
+            let brought = self.upstream.bring(&asked, &Sent::default(), &kept, &|_| {}).map_err(recording)?;
             transcript.0.insert(asked, brought.answered);
         }
         for asked in refused {
@@ -101,6 +116,9 @@ impl<'a> Recorder<'a> {
             let body = self.cx.store.put(b"")?;
             let answered = Answered { status: 502, body, content_type: None, location: None };
             transcript.0.entry(asked).or_insert(answered);
+        }
+        if let Some(sum) = self.sum.get() {
+            sum.finish(Outcome::Done, format!("{} answers", transcript.0.len()));
         }
         Ok(transcript)
     }
@@ -145,7 +163,8 @@ impl<'a> Recorder<'a> {
             .filter_map(|name| Some((name, request.header(name)?.to_owned())))
             .collect();
         let sent = Sent { headers, body: request.body.clone() };
-        let found = self.upstream.bring(asked, &sent, &Kept::default());
+        let sum = self.sum.get_or_init(|| Sum::new(self.cx, format!("requests of {}", self.step), None));
+        let found = self.upstream.bring(asked, &sent, &Kept::default(), &sum.one());
         let kept = found.and_then(|brought| {
             if asked.body.is_some() {
                 self.cx.store.put(&request.body)?;

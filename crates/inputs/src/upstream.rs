@@ -165,17 +165,27 @@ pub(crate) struct Upstream<'a> {
     pages: Mutex<BTreeMap<Listing, Arc<Page>>>,
     /// Hosts of the web that do not answer.
     silent: Mutex<BTreeSet<String>>,
+    /// What registries say about themselves, by URL, each asked for once.
+    documents: Mutex<BTreeMap<String, Arc<Vec<u8>>>>,
 }
 
 impl<'a> Upstream<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, client: &'a Client<'a>) -> Self {
-        Self { cx, client, pages: Mutex::default(), silent: Mutex::default() }
+        let (silent, documents) = (Mutex::default(), Mutex::default());
+        Self { cx, client, pages: Mutex::default(), silent, documents }
     }
 
-    /// Brings the answer to a request; its body is in the store. Of pages, what is `kept` stays.
-    pub(crate) fn bring(&self, asked: &Asked, sent: &Sent, kept: &Kept) -> Result<Brought, UpstreamError> {
+    /// Brings the answer to a request; its body is in the store. Of pages, what is `kept` stays. `progress` hears how many
+    /// bytes of it have come.
+    pub(crate) fn bring(
+        &self,
+        asked: &Asked,
+        sent: &Sent,
+        kept: &Kept,
+        progress: &dyn Fn(u64),
+    ) -> Result<Brought, UpstreamError> {
         let (ecosystem, path) = match &asked.place {
-            Place::Url(url) => return web::bring(self, asked, sent, url).map(Brought::from),
+            Place::Url(url) => return web::bring(self, asked, sent, url, progress).map(Brought::from),
             Place::Registry(ecosystem, path) => (*ecosystem, path),
         };
         let json = asked.accept.as_deref().is_some_and(|a| a.contains("simple.v1+json"));
@@ -198,7 +208,7 @@ impl<'a> Upstream<'a> {
                     return Ok(self.nothing(405)?.into());
                 }
                 for url in urls {
-                    match self.file(&url)? {
+                    match self.file(&url, progress)? {
                         Answered { status: 404 | 410, .. } => {}
                         answered => return Ok(answered.into()),
                     }
@@ -265,10 +275,22 @@ impl<'a> Upstream<'a> {
         Ok(None)
     }
 
+    /// What a registry says about itself at a URL.
+    fn document(&self, url: &str) -> Result<Arc<Vec<u8>>, UpstreamError> {
+        // Held while it asks, so that the threads of one download do not all ask at once.
+        let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = documents.get(url) {
+            return Ok(Arc::clone(known));
+        }
+        let found = Arc::new(self.client.get(url, None, 1 << 20)?);
+        documents.insert(url.to_owned(), Arc::clone(&found));
+        Ok(found)
+    }
+
     /// Brings a file of a registry, continued where it broke. What kind of file it is, each mirror says in its own way, and
     /// no tool asks.
-    fn file(&self, url: &str) -> Result<Answered, UpstreamError> {
-        match self.client.download(url, LIMIT, self.cx.store, &|_| {}) {
+    fn file(&self, url: &str, progress: &dyn Fn(u64)) -> Result<Answered, UpstreamError> {
+        match self.client.download(url, LIMIT, self.cx.store, progress) {
             Ok(body) => Ok(Answered { status: 200, body, content_type: None, location: None }),
             Err(HttpError::NotFound { .. }) => self.nothing(404),
             Err(HttpError::Status { status, .. }) if (400..500).contains(&status) => self.nothing(status),
@@ -277,10 +299,16 @@ impl<'a> Upstream<'a> {
         }
     }
 
-    fn pass(&self, asked: &Asked, sent: &Sent, url: &str) -> Result<Reply, UpstreamError> {
+    fn pass(
+        &self,
+        asked: &Asked,
+        sent: &Sent,
+        url: &str,
+        progress: &dyn Fn(u64),
+    ) -> Result<Reply, UpstreamError> {
         let headers = sent.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let passed = Passed { method: &asked.method, url, headers, body: &sent.body };
-        let reply = self.client.pass(&passed, LIMIT, self.cx.store)?;
+        let reply = self.client.pass(&passed, LIMIT, self.cx.store, progress)?;
         if reply.status >= 500 {
             return Err(UpstreamError::Down { url: url.to_owned(), status: reply.status });
         }

@@ -32,7 +32,9 @@ fn example(bench: &Bench, name: &str, rounds: usize, rows: &mut Vec<Row>) -> Res
         // What a step hands to the next is selfsame's own matter; bare commands have no such thing.
         format!("{} steps; only examples of one step are compared with bare commands", steps.len())
     })?;
-    let bare = Bare::new(bench, &dir, name, step)?;
+    let lock = dir.join("selfsame.lock");
+    let source = bench.on_disk(&lock, &format!("[source.{name}]"))?;
+    let bare = Bare::new(bench, &bench.on_disk(&lock, "[toolchain]")?, source, step)?;
 
     let step_of = |dir: &Path, more: &[&str]| {
         let mut said = Vec::new();
@@ -91,7 +93,7 @@ fn pinned(bench: &Bench, dir: &Path, name: &str) -> Result<PathBuf, String> {
 }
 
 /// The sum of the times of all steps in the JSON of a build.
-fn step_time(json: &str) -> Result<Duration, String> {
+pub(super) fn step_time(json: &str) -> Result<Duration, String> {
     let (_, steps) = json.split_once("\"steps\"").ok_or("no steps in the JSON of the build")?;
     let millis = steps.split("\"millis\":").skip(1).map(|rest| {
         let digits: String = rest.trim_start().chars().take_while(char::is_ascii_digit).collect();
@@ -101,7 +103,7 @@ fn step_time(json: &str) -> Result<Duration, String> {
 }
 
 /// The steps of a recipe.
-fn steps_of(dir: &Path) -> Result<Vec<Step>, String> {
+pub(super) fn steps_of(dir: &Path) -> Result<Vec<Step>, String> {
     let recipe = dir.join("selfsame.toml");
     let text = fs::read_to_string(&recipe).map_err(|error| format!("{}: {error}", recipe.display()))?;
     let recipe: toml::Table = toml::from_str(&text).map_err(|error| error.to_string())?;
@@ -110,40 +112,37 @@ fn steps_of(dir: &Path) -> Result<Vec<Step>, String> {
 }
 
 /// Toolchain and source on disk, and the script of the step.
-struct Bare {
+pub(super) struct Bare {
     root: PathBuf,
     source: PathBuf,
     step: Step,
 }
 
 /// A step as its recipe says it.
-struct Step {
+pub(super) struct Step {
     script: String,
     env: Vec<(String, String)>,
 }
 
 impl Bare {
-    fn new(bench: &Bench, dir: &Path, name: &str, step: Step) -> Result<Self, String> {
-        let lock = dir.join("selfsame.lock");
+    pub(super) fn new(bench: &Bench, toolchain: &Path, source: PathBuf, step: Step) -> Result<Self, String> {
         let root = bench.fresh("bare")?.join("root");
-        let toolchain = bench.on_disk(&lock, "[toolchain]")?;
         must(Command::new("cp").args(["-a", "--"]).arg(toolchain).arg(&root))?;
         must(Command::new("chmod").args(["-R", "u+w", "--"]).arg(&root))?;
         for place in ["dev", "proc", "tmp", "build/src", "build/home"] {
             fs::create_dir_all(root.join(place)).map_err(|error| format!("{place}: {error}"))?;
         }
-        let source = bench.on_disk(&lock, &format!("[source.{name}]"))?;
         Ok(Self { root, source, step })
     }
 
     /// A fresh copy of the source, as an overlay gives one for nothing.
-    fn prepare(&self) -> Result<(), String> {
+    pub(super) fn prepare(&self) -> Result<(), String> {
         let place = self.root.join("build/src");
         super::remove(&place);
         must(Command::new("cp").args(["-a", "--"]).arg(&self.source).arg(&place)).map(drop)
     }
 
-    fn command(&self) -> Command {
+    pub(super) fn command(&self) -> Command {
         let mut command = Command::new("unshare");
         // The namespace's mounts are private to it: nothing is left of them on the host.
         command.args(["--map-root-user", "--mount", "sh", "-c"]).arg(

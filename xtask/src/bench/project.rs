@@ -53,6 +53,18 @@ impl Bench {
         Ok(dir)
     }
 
+    /// A folder that stays for the next run.
+    pub(super) fn kept(&self, name: &str) -> Result<PathBuf, String> {
+        let dir = self.home.with_file_name("registry").join(name);
+        fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+        Ok(dir)
+    }
+
+    /// Where the store keeps a blob.
+    pub(super) fn blob(&self, hex: &str) -> PathBuf {
+        self.home.join("store/blobs").join(hex.get(..2).unwrap_or_default()).join(hex)
+    }
+
     /// A copy of an example's recipe and lock; its inputs are in the store.
     pub(super) fn copy_example(&self, name: &str) -> Result<PathBuf, String> {
         let dir = self.fresh(name)?;

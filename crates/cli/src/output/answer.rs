@@ -2,6 +2,7 @@
 
 use anstream::println;
 use anstyle::Style;
+use model::event::Unit;
 use serde_json::Value;
 
 use super::safe;
@@ -72,6 +73,14 @@ pub(crate) fn bytes(n: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{n} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
+/// How much of something there is, as people say it.
+pub(crate) fn amount(n: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Bytes => bytes(n),
+        Unit::Items => n.to_string(),
+    }
 }
 
 /// Milliseconds as people say them.

@@ -1,21 +1,28 @@
 //! Events as lines: one for each thing that ended, a heartbeat while nothing ends.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
 use model::Event;
-use model::event::Outcome;
+use model::event::{Outcome, Unit};
 use model::violation::{Kind, Policy};
 
-use super::answer::duration;
+use super::answer::{amount, duration};
 use super::safe::{block, plain};
 
 const SILENCE: Duration = Duration::from_secs(30);
 /// Where the text of a line begins.
 const INDENT: &str = "             ";
+
+/// How far something has come.
+struct Far {
+    done: u64,
+    total: Option<u64>,
+    unit: Unit,
+}
 
 /// One line for each thing that ended.
 pub(crate) struct Lines {
@@ -24,14 +31,15 @@ pub(crate) struct Lines {
 }
 
 struct Running {
-    names: BTreeSet<String>,
+    /// How far each has come.
+    names: BTreeMap<String, Far>,
     last: Instant,
     over: bool,
 }
 
 impl Lines {
     pub(crate) fn new(verbose: bool) -> Self {
-        let running = Running { names: BTreeSet::new(), last: Instant::now(), over: false };
+        let running = Running { names: BTreeMap::new(), last: Instant::now(), over: false };
         let running = Arc::new((Mutex::new(running), Condvar::new()));
         let shared = Arc::clone(&running);
         std::thread::spawn(move || heartbeat(&shared));
@@ -41,11 +49,17 @@ impl Lines {
     pub(crate) fn take(&self, event: &Event) {
         let mut running = self.running.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
-            Event::Started { stage, name, .. } => {
-                running.names.insert(format!("{stage} {name}"));
+            Event::Started { stage, name, total, unit } => {
+                let far = Far { done: 0, total: *total, unit: *unit };
+                running.names.insert(format!("{stage} {name}"), far);
                 return;
             }
-            Event::Advanced { .. } => return,
+            Event::Advanced { stage, name, done } => {
+                if let Some(far) = running.names.get_mut(&format!("{stage} {name}")) {
+                    far.done = *done;
+                }
+                return;
+            }
             Event::Output { .. } if !self.verbose => return,
             Event::Finished { stage, name, .. } => {
                 running.names.remove(&format!("{stage} {name}"));
@@ -66,6 +80,17 @@ impl Drop for Lines {
     }
 }
 
+impl Far {
+    /// ` (1.2 MB of 3.4 MB)`; nothing where nothing is counted.
+    fn text(&self) -> String {
+        match self.total {
+            Some(total) => format!(" ({} of {})", amount(self.done, self.unit), amount(total, self.unit)),
+            None if self.done > 0 => format!(" ({})", amount(self.done, self.unit)),
+            None => String::new(),
+        }
+    }
+}
+
 fn heartbeat(shared: &(Mutex<Running>, Condvar)) {
     let mut running = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !running.over {
@@ -74,7 +99,8 @@ fn heartbeat(shared: &(Mutex<Running>, Condvar)) {
         if running.last.elapsed() >= SILENCE {
             running.last = Instant::now();
             if !running.names.is_empty() {
-                let names: Vec<_> = running.names.iter().take(6).cloned().collect();
+                let names: Vec<_> =
+                    running.names.iter().take(6).map(|(name, far)| format!("{name}{}", far.text())).collect();
                 eprintln!("     ... still at {}", plain(&names.join(", ")));
             }
         }
@@ -130,6 +156,15 @@ pub(crate) fn text(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_heartbeat_says_how_far_it_is() {
+        let far = |done, total, unit| Far { done, total, unit }.text();
+        assert_eq!(far(1_200_000, Some(3_400_000), Unit::Bytes), " (1.2 MB of 3.4 MB)");
+        assert_eq!(far(1_200_000, None, Unit::Bytes), " (1.2 MB)");
+        assert_eq!(far(3, None, Unit::Items), " (3)");
+        assert_eq!(far(0, None, Unit::Items), "");
+    }
 
     #[test]
     fn no_event_reaches_the_terminal_as_a_command() {

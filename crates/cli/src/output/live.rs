@@ -8,6 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use model::Event;
 use model::event::{Outcome, Unit};
 
+use super::answer::amount;
 use super::line;
 use super::safe::plain;
 
@@ -20,7 +21,14 @@ const MANY: [&str; 2] = ["fetch", "unpack"];
 pub(crate) struct Live {
     verbose: bool,
     screen: MultiProgress,
-    running: Mutex<BTreeMap<(String, String), Option<ProgressBar>>>,
+    running: Mutex<BTreeMap<(String, String), Option<Shown>>>,
+}
+
+/// A line of it.
+struct Shown {
+    bar: ProgressBar,
+    /// What is counted where nobody knows how much there will be, so that no bar can show it.
+    counted: Option<Unit>,
 }
 
 impl Live {
@@ -33,16 +41,23 @@ impl Live {
         match event {
             Event::Started { stage, name, total, unit } => {
                 let shown = running.values().flatten().count();
-                let bar = (shown < SHOWN).then(|| self.bar(stage, name, *total, *unit));
-                running.insert(((*stage).to_owned(), name.clone()), bar);
+                let shown = (shown < SHOWN).then(|| Shown {
+                    bar: self.bar(stage, name, *total, *unit),
+                    counted: total.is_none().then_some(*unit),
+                });
+                running.insert(((*stage).to_owned(), name.clone()), shown);
             }
             Event::Advanced { stage, name, done } => {
-                if let Some(Some(bar)) = running.get(&((*stage).to_owned(), name.clone())) {
-                    bar.set_position(*done);
+                match running.get(&((*stage).to_owned(), name.clone())) {
+                    Some(Some(Shown { bar, counted: None })) => bar.set_position(*done),
+                    Some(Some(Shown { bar, counted: Some(unit) })) => {
+                        bar.set_message(format!("{} · {}", plain(name), amount(*done, *unit)));
+                    }
+                    _ => {}
                 }
             }
             Event::Finished { stage, name, outcome, .. } => {
-                if let Some(Some(bar)) = running.remove(&((*stage).to_owned(), name.clone())) {
+                if let Some(Some(Shown { bar, .. })) = running.remove(&((*stage).to_owned(), name.clone())) {
                     bar.finish_and_clear();
                     self.screen.remove(&bar);
                 }
@@ -52,7 +67,7 @@ impl Live {
                 }
             }
             Event::Output { step, line } => {
-                if let Some(Some(bar)) = running.get(&("build".to_owned(), step.clone())) {
+                if let Some(Some(Shown { bar, .. })) = running.get(&("build".to_owned(), step.clone())) {
                     let said: String = plain(line).replace('\t', " ").chars().take(100).collect();
                     bar.set_message(format!("{}: {said}", plain(step)));
                 }

@@ -1,6 +1,6 @@
 //! A server on the loopback interface, for one test: a registry, a proxy, or one that fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,8 @@ struct State {
     down: bool,
     /// Folder of bare repositories of git.
     git: Option<PathBuf>,
+    /// Paths that fail while all others are answered.
+    failing: BTreeSet<String>,
 }
 
 /// A server of files by path, or by whole URL where it is asked as a proxy. It lives as long as the process.
@@ -54,6 +56,16 @@ impl Registry {
         self.state.lock().unwrap().down = down;
     }
 
+    /// Answers 503 at `path` from now on, or no longer.
+    pub(crate) fn fails(&self, path: &str, fails: bool) {
+        let failing = &mut self.state.lock().unwrap().failing;
+        if fails {
+            failing.insert(path.to_owned())
+        } else {
+            failing.remove(path)
+        };
+    }
+
     /// What it was asked since the last time.
     pub(crate) fn asked(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().asked)
@@ -75,7 +87,7 @@ fn answer(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let mut state = state.lock().unwrap();
         state.asked.push(asked.path.clone());
         match (state.files.get(&asked.path), &state.git) {
-            _ if state.down => ("503 Down", String::new(), Vec::new()),
+            _ if state.down || state.failing.contains(&asked.path) => ("503 Down", String::new(), Vec::new()),
             (Some(body), _) => ("200 OK", String::new(), body.clone()),
             (None, Some(folder)) if git.is_some() => {
                 backend(folder, &asked, git.as_deref().unwrap_or_default())?

@@ -25,7 +25,7 @@ pub(super) fn route(up: &Upstream<'_>, path: &str) -> Result<Route, UpstreamErro
     let mut urls = Vec::new();
     for base in &bases {
         let url = format!("{base}/config.json");
-        let text = up.client.get(&url, None, 1 << 20)?;
+        let text = up.document(&url)?;
         let config: Config = serde_json::from_slice(&text).map_err(|e| wrong(&url, e.to_string()))?;
         // Only a registry that spreads its files by checksum needs its page for that.
         let checksum = if config.dl.contains("{sha256-checksum}") {
@@ -60,13 +60,16 @@ fn is_name(name: &str) -> bool {
 /// The lines of the versions that stay, as they are but for `yanked`, which may change at any time.
 pub(super) fn canonical(text: &str, kept: Option<&BTreeSet<String>>) -> String {
     let mut out = String::new();
+    let quoted: Vec<String> = kept.into_iter().flatten().map(|version| format!("\"{version}\"")).collect();
     for line in text.lines().filter(|l| !l.trim().is_empty()) {
         let Some(kept) = kept else {
             out.push_str(line);
             out.push('\n');
             continue;
         };
-        if serde_json::from_str::<Line>(line).is_ok_and(|l| kept.contains(&l.vers)) {
+        // A page has hundreds of long lines, of which few stay; an escape may hide what a line says.
+        let may = line.contains('\\') || quoted.iter().any(|version| line.contains(version));
+        if may && serde_json::from_str::<Line>(line).is_ok_and(|l| kept.contains(&l.vers)) {
             out.push_str(&line.replace("\"yanked\":true", "\"yanked\":false"));
             out.push('\n');
         }

@@ -15,16 +15,17 @@ pub(super) fn bring(
     asked: &Asked,
     sent: &Sent,
     url: &str,
+    progress: &dyn Fn(u64),
 ) -> Result<Answered, UpstreamError> {
     let plain = asked.method == "GET" && asked.body.is_none();
     let Some(path) = npm::elsewhere(url).filter(|_| plain) else {
-        let reply = up.pass(asked, sent, url)?;
+        let reply = up.pass(asked, sent, url, progress)?;
         return up.answered(url, reply);
     };
     let host = url.split('/').nth(2).unwrap_or_default();
     let silent = || up.silent.lock().unwrap_or_else(PoisonError::into_inner);
     // A host that was silent once is not waited for again.
-    let first = if silent().contains(host) { None } else { Some(up.pass(asked, sent, url)) };
+    let first = if silent().contains(host) { None } else { Some(up.pass(asked, sent, url, progress)) };
     let first = match first {
         Some(Ok(reply)) if reply.status < 400 => return up.answered(url, reply),
         other => other,
@@ -34,11 +35,11 @@ pub(super) fn bring(
         up.cx.warn(text, Some("the lockfile's hashes must be theirs, or there is no lock".into()));
     }
     for base in up.bases("npm").unwrap_or_default() {
-        match up.file(&format!("{base}{path}")) {
+        match up.file(&format!("{base}{path}"), progress) {
             Ok(answered) if answered.status == 200 => return Ok(answered),
             _ => {}
         }
     }
-    let reply = first.unwrap_or_else(|| up.pass(asked, sent, url))?;
+    let reply = first.unwrap_or_else(|| up.pass(asked, sent, url, progress))?;
     up.answered(url, reply)
 }

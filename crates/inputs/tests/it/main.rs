@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, in what it calls as well")]
 
+mod answers;
 mod archives;
 mod audit;
 mod debian_archive;
