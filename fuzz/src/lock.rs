@@ -13,15 +13,14 @@ fuzz_target!(|text: &str| {
             assert_eq!(again.to_text(), written, "written twice");
             assert_eq!(again.toolchain.parts(), lock.toolchain.parts());
             for step in lock.steps.values() {
-                model::sbom::Component::fetched(step);
+                let _ = model::sbom::Component::fetched(step);
             }
             let _ = model::sbom::Component::toolchain(&lock.toolchain);
         }
         Err(error) => {
             for diagnostic in &error.list {
                 if let Some(span) = &diagnostic.span {
-                    error.position(span.start);
-                    error.position(span.end);
+                    let _ = (error.position(span.start), error.position(span.end));
                 }
             }
         }

@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
             if let Some(span) = &diagnostic.span {
                 assert!(span.start <= span.end && span.end <= text.len(), "{span:?}");
                 assert!(text.is_char_boundary(span.start) && text.is_char_boundary(span.end), "{span:?}");
-                error.position(span.start);
+                let _ = error.position(span.start);
             }
         }
     }
