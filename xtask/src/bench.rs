@@ -9,6 +9,7 @@
 
 mod example;
 mod noop;
+mod normalize;
 mod project;
 mod registry;
 mod startup;
@@ -33,6 +34,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("steps", steps::run),
     ("example", example::run),
     ("throughput", throughput::run),
+    ("normalize", normalize::run),
     ("registry", registry::run),
 ];
 

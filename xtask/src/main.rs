@@ -8,6 +8,7 @@
 
 mod bench;
 mod floors;
+mod fuzz;
 mod licences;
 mod names;
 mod scan;
@@ -30,6 +31,9 @@ struct Report {
 /// A chore, or why it could not be done at all.
 type Chore = fn() -> Result<Report, String>;
 
+/// What takes as long as it is let, and arguments of its own.
+type Long = fn(&[String]) -> Result<(), String>;
+
 /// Every chore: its word, what it is for, whether `check` runs it, and the function. In the order of `check`.
 const CHORES: &[(&str, &str, bool, Chore)] = &[
     ("fmt", "sources are formatted", true, tools::fmt),
@@ -50,11 +54,16 @@ fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let word = words.next().unwrap_or_default();
     let rest: Vec<String> = words.collect();
-    if word == "bench" {
-        return match bench::run(&rest) {
+    let long: Option<Long> = match word.as_str() {
+        "bench" => Some(bench::run),
+        "fuzz" => Some(fuzz::run),
+        _ => None,
+    };
+    if let Some(long) = long {
+        return match long(&rest) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("bench: {error}");
+                eprintln!("{word}: {error}");
                 ExitCode::FAILURE
             }
         };
@@ -68,6 +77,7 @@ fn main() -> ExitCode {
         }
         eprintln!("  {:10}all of them but `deny`", "check");
         eprintln!("  {:10}check, then all tests of all crates", "test");
+        eprintln!("  {:10}readers fed by libFuzzer; [TARGET]… [SECONDS]", "fuzz");
         eprintln!("  {:10}times against peers; groups: {}", "bench", bench::words());
         return ExitCode::from(2);
     }

@@ -36,6 +36,16 @@ impl Deflater {
         out.truncate(from + found);
     }
 
+    /// Appends the deflate stream of `plain`, block by block, to `out`: as zip is packed.
+    pub(crate) fn whole(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+        let mut rest = plain;
+        while let Some((block, more)) = rest.split_at_checked(BLOCK).filter(|(_, more)| !more.is_empty()) {
+            self.inner(block, out);
+            rest = more;
+        }
+        self.last(rest, out);
+    }
+
     /// Appends `block` to `out` so that more of the same stream can follow, at a byte boundary.
     pub(crate) fn inner(&mut self, block: &[u8], out: &mut Vec<u8>) {
         let from = out.len();
@@ -47,6 +57,20 @@ impl Deflater {
         out.resize(from + (end + 3).div_ceil(8), 0);
         out.extend([0, 0, 0xff, 0xff]);
     }
+}
+
+/// Unpacks a deflate stream of exactly `size` bytes; `None` if it is not one.
+pub(crate) fn inflate(stream: &[u8], size: usize) -> Option<Vec<u8>> {
+    let mut plain = vec![0; size];
+    let found = libdeflater::Decompressor::new().deflate_decompress(stream, &mut plain).ok()?;
+    (found == size).then_some(plain)
+}
+
+/// Unpacks a stream's first bytes into `head` and says how many; fewer than there is room for if it ends or is damaged.
+pub(crate) fn head(stream: &[u8], head: &mut [u8]) -> usize {
+    let mut inflater = flate2::Decompress::new(false);
+    let _ = inflater.decompress(stream, head, flate2::FlushDecompress::None);
+    usize::try_from(inflater.total_out()).map_or(head.len(), |found| found.min(head.len()))
 }
 
 /// Positions in bits: of the last block's first bit, and behind its last symbol.

@@ -22,5 +22,17 @@ mod pipeline;
 mod format;
 mod pack;
 
+mod budget;
+mod dates;
+mod fields;
+mod kind;
+mod normal;
+mod reading;
+
+pub use budget::{Budget, Limits};
+pub use kind::{HEAD, Kind};
 pub use member::{Contents, Member};
+pub use normal::{Change, Left, NORMAL_VERSION, NormalOptions, Normalised, normalise};
+pub use reading::{Attribute, Body, Part, ReadError, Reading, read};
+
 pub use pack::{Encoder, Options, PackError, encoder, pack, pack_on};

@@ -41,6 +41,16 @@ pub enum PackError {
         /// What there is instead.
         found: String,
     },
+    /// A package that has not what its format asks for.
+    #[error("this cannot be a `{format}` artifact: expected {expected}, found {found}")]
+    Layout {
+        /// The format's word.
+        format: &'static str,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
     /// Two members have one path.
     #[error("`{0}` is there twice")]
     Twice(RelPath),
@@ -135,6 +145,6 @@ pub fn pack_on(
     }
     let entries = if packer.archive { listing(members, &options.prefix)? } else { Vec::new() };
     let mtime = options.mtime.0.unsigned_abs();
-    (packer.write)(&Packing { entries: &entries, members, mtime, contents, workers }, out)?;
+    (packer.write)(&Packing { entries: &entries, members, mtime, contents, workers, rooted: false }, out)?;
     out.flush().map_err(PackError::Write)
 }

@@ -3,6 +3,7 @@
 //! Field by field in `docs/formats/provenance.md`. The recipe's and the lock's whole texts stand in the
 //! statement, so that a bundle alone is enough to fetch every input and build again.
 
+mod fetched;
 mod read;
 mod toolchain;
 mod write;

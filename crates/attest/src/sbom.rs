@@ -58,6 +58,31 @@ impl<'a> Sorted<'a> {
         Self { artifacts, components }
     }
 
+    /// The dependencies that hang on the product itself: those that the project asks for, and those that nothing else
+    /// leads to, so that every one is reached. Sorted.
+    fn direct(&self) -> BTreeSet<&'a str> {
+        let dependencies = || self.components.values().copied().filter(|c| c.role == Role::Dependency);
+        let mut needed = BTreeSet::new();
+        dependencies().for_each(|c| needed.extend(self.depends(c)));
+        let asked = dependencies().filter(|c| c.direct == Some(true));
+        let alone = dependencies().filter(|c| !needed.contains(c.id.as_str()));
+        let (mut direct, mut reached) = (BTreeSet::new(), BTreeSet::new());
+        // Last all, for circles that nothing leads into: their first stands for them.
+        for component in asked.chain(alone).chain(dependencies()) {
+            let id = component.id.as_str();
+            if component.direct == Some(true) || !reached.contains(id) {
+                direct.insert(id);
+            }
+            let mut open = vec![component];
+            while let Some(next) = open.pop() {
+                if reached.insert(next.id.as_str()) {
+                    open.extend(self.depends(next).into_iter().map(|id| self.components[id]));
+                }
+            }
+        }
+        direct
+    }
+
     fn depends(&self, component: &'a Component) -> BTreeSet<&'a str> {
         let known = |id: &&str| self.components.contains_key(id) && *id != component.id;
         component.depends.iter().map(String::as_str).filter(known).collect()

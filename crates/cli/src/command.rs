@@ -10,6 +10,7 @@ pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod mirror;
+pub(crate) mod normalize;
 pub(crate) mod pin;
 pub(crate) mod rebuild;
 pub(crate) mod reproduce;
@@ -61,6 +62,8 @@ pub(crate) enum Verb {
     Reproduce(reproduce::Args),
     /// Open a shell in the sandbox of a step
     Shell(shell::Args),
+    /// Take out of finished files what says when, where and by whom they were made
+    Normalize(normalize::Args),
     /// Check an artifact against its signed provenance, offline
     Verify(verify::Args),
     /// Build again from a bundle alone and compare
@@ -95,6 +98,7 @@ impl Verb {
             Self::Build(_) => "build",
             Self::Reproduce(_) => "reproduce",
             Self::Shell(_) => "shell",
+            Self::Normalize(_) => "normalize",
             Self::Verify(_) => "verify",
             Self::Rebuild(_) => "rebuild",
             Self::Show(_) => "show",
@@ -123,6 +127,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Init(args) => init::run(args),
         Verb::Audit(args) => audit::run(&cli.globals, args),
         Verb::Pin(args) => pin::run(args),
+        Verb::Normalize(args) => normalize::run(args),
         Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),

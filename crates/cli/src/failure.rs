@@ -417,6 +417,10 @@ impl From<BuildError> for Failure {
                 )),
             BuildError::NoSecret { secret, .. } => Self::new(Exit::NotAuthenticated, title)
                 .help(format!("give it: --secret {secret}=FILE, or --secret {secret}=env:VARIABLE")),
+            BuildError::Recorded { secret, .. } => Self::new(Exit::StepFailed, title).help(format!(
+                "send `/run/secrets/{secret}` in the header `Authorization`, which is written nowhere; who may have \
+                 seen it should not know it any longer"
+            )),
             BuildError::Leak { secret, log, .. } => Self::new(Exit::StepFailed, title)
                 .help(format!("the whole log: `selfsame show --raw {log}`"))
                 .help(format!(

@@ -94,6 +94,18 @@ pub enum BuildError {
         /// Its whole log.
         log: Digest,
     },
+    /// What a step asks or is answered while it is recorded holds one of its secrets. Nothing was locked.
+    #[error(
+        "step `{step}` cannot be recorded: {place} holds the secret `{secret}`, which would be in the lock or the store"
+    )]
+    Recorded {
+        /// Which step.
+        step: String,
+        /// Which secret.
+        secret: String,
+        /// The request, or whose answer it is; with secrets replaced.
+        place: String,
+    },
     /// What is to be packed does not suit the format.
     #[error("artifact `{artifact}` cannot be packed as `{format}`: {reason}")]
     Package {

@@ -30,6 +30,7 @@ mod sweep;
 mod tell;
 pub mod usage;
 
+pub mod normalize;
 pub mod package;
 
 pub mod attest;

@@ -1,4 +1,6 @@
-//! Packs what a recipe ships.
+//! Packs what a recipe ships, its files normalised where the recipe asks for it.
+
+mod normal;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -77,7 +79,11 @@ fn pack(
     conditions: &Conditions,
     fresh: bool,
 ) -> Result<(Packed, bool), BuildError> {
-    let encoder = artifact::encoder(artifact.format);
+    let mut encoder = artifact::encoder(artifact.format);
+    if !artifact.normalize.is_empty() {
+        // Part of the key below and of provenance.
+        encoder.version = format!("{}; {}", encoder.version, normal::identity(&artifact.normalize));
+    }
     let packed = |digest, executable| Packed {
         name: artifact.name.clone(),
         format: artifact.format,
@@ -97,7 +103,8 @@ fn pack(
         (Format::File, Node::File { digest, executable }) => {
             // Held open once, so that damaged bytes are seen here and not by who uses the artifact.
             cx.store.open_blob(digest)?;
-            return Ok((packed(*digest, *executable), false));
+            let digest = normal::file(cx, artifact, &artifact.name, digest, conditions)?;
+            return Ok((packed(digest, *executable), false));
         }
         (Format::File, Node::Directory(_)) => {
             return Err(wrong(format!("`{}` is a directory; choose `dir` or an archive", artifact.from)));
@@ -131,6 +138,7 @@ fn pack(
         }
         _ => vec![Member { path: member, node: node.clone() }],
     };
+    let members = normal::members(cx, artifact, members, conditions)?;
     let options = Options { mtime: conditions.source_date_epoch, prefix: artifact.prefix.clone() };
     let mut writer = cx.store.writer()?;
     let contents = Blobs { store: cx.store, failed: std::cell::RefCell::new(None) };

@@ -3,6 +3,8 @@
 //! The engine has no network; what answers is the caller's. The sandbox is that of the step: the same root, inputs,
 //! environment and conditions, so that the same tools ask the same questions at each build.
 
+mod screen;
+
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -22,6 +24,8 @@ use crate::sealed::{Place, in_sandbox};
 use crate::secrets::Guard;
 use crate::tell::{finished, less_sealed, millis};
 use crate::{BuildError, Context, Job, build, graph, run, sweep};
+
+pub use screen::screen;
 
 /// A recording that can begin: the step as it is recorded, with every step that it needs done.
 #[derive(Debug)]
@@ -50,10 +54,11 @@ impl<'a> Recording<'a> {
         self.step.secrets.is_empty().then(|| self.action.encode().digest)
     }
 
-    /// Runs the `record` commands with `answers` as their network. Nothing that they make is kept.
+    /// Runs the `record` commands with `answers` as their network. Nothing that they make is kept. What they ask must hold
+    /// none of the step's secrets; what they are answered is for [`screen`].
     ///
     /// # Errors
-    /// If they fail or the sandbox cannot be set up.
+    /// If they fail, ask with a secret, or the sandbox cannot be set up.
     pub fn run(&self, cx: &Context<'_>, answers: &dyn Answers) -> Result<(), BuildError> {
         let name = &self.step.name;
         (cx.events)(Event::Started { stage: "record", name: name.clone(), total: None, unit: Unit::Items });
@@ -75,10 +80,11 @@ fn recorded(
     action: &action::Action,
     answers: &dyn Answers,
 ) -> Result<(), BuildError> {
-    let network = Network::new(step, action, answers)?;
+    let guard = Guard::new(cx.secrets, step);
+    let screen = screen::Screen::new(answers, &guard);
+    let network = Network::new(step, action, &screen)?;
     let root = cx.store.materialise(&action.toolchain, EARLIEST)?;
     let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
-    let guard = Guard::new(cx.secrets, step);
     let place = Place { root: &root, work: &work, guard: &guard, network: Some(&network) };
     let mut log = Log::new(cx, &step.name, &guard)?;
     let (outcome, scratch) = in_sandbox(cx, step, action, &place, false, &mut |bytes| log.write(bytes))?;
@@ -86,6 +92,8 @@ fn recorded(
     let (exit, violations) = (outcome.exit, outcome.violations);
     drop((outcome.work, scratch));
     let (log, tail) = log.finish()?;
+    // Whether the step got on without an answer or not.
+    screen.refused(&step.name)?;
     if exit == Exit::Code(0) {
         return Ok(());
     }

@@ -18,9 +18,9 @@ use model::trace::Trace;
 use model::violation::{Process, Violation};
 
 pub(crate) use redact::Redaction;
+pub(crate) use search::Search;
 
 use redact::Patterns;
-use search::Search;
 
 /// A shorter one would be found by chance, in words that mean something else.
 pub const SHORTEST: usize = 8;

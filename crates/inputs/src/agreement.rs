@@ -2,8 +2,10 @@
 
 use model::Digest;
 use model::ecosystem::Ecosystem;
+use model::lock::Declared;
 use model::transcript::Transcript;
 
+use crate::declared::declared;
 use crate::ecosystem::{Component, Files, agree, components, detect};
 use crate::{Context, InputError};
 
@@ -16,6 +18,8 @@ pub struct Agreed {
     pub beyond: usize,
     /// What is wrong with lockfiles that the step got on without, each with its fix.
     pub problems: Vec<String>,
+    /// What is known of each package that was fetched, sorted by purl.
+    pub packages: Vec<Declared>,
 }
 
 /// Compares the recording of a step that `uses` these ecosystems with the lockfiles in its sources.
@@ -29,7 +33,7 @@ pub fn agreed(
     transcript: &Transcript,
 ) -> Result<Agreed, InputError> {
     let mut agreed = Agreed::default();
-    let mut pinned: Vec<Component> = Vec::new();
+    let mut pinned: Vec<Vec<Component>> = Vec::new();
     for tree in sources {
         let files = Files::of_tree(cx.store, tree)?;
         for found in detect(&files) {
@@ -37,7 +41,7 @@ pub fn agreed(
                 continue;
             }
             match components(&files, &found) {
-                Ok(list) => pinned.extend(list),
+                Ok(list) => pinned.push(list),
                 // Not every project of a repository is this step's; its own tool refuses a lockfile that does not do.
                 Err(problem) => agreed.problems.push(problem.to_string()),
             }
@@ -48,6 +52,8 @@ pub fn agreed(
             let open = || cx.store.open_blob(&answered.body).map_err(std::io::Error::other);
             (asked.place.to_string(), open)
         });
+    agreed.packages = declared(cx.store, &pinned, transcript);
+    let pinned: Vec<Component> = pinned.into_iter().flatten().collect();
     let found = agree(&pinned, fetched)?;
     (agreed.checked, agreed.beyond) = (found.checked, found.beyond.len());
     Ok(agreed)

@@ -22,6 +22,12 @@ mod locks;
 mod observed;
 mod secret;
 
+mod artifact;
+mod expiry;
+mod inventory;
+mod noted;
+mod online;
+
 mod cargo;
 mod deploy;
 mod dockerfile;
@@ -38,9 +44,13 @@ pub mod pin;
 
 use std::collections::BTreeMap;
 
+pub use artifact::{Made, artifact};
+pub use expiry::expiring;
 pub use finding::{Edit, Finding};
 pub use fix::{apply, edits};
+pub use noted::Noted;
 pub use observed::Observed;
+pub use online::{Online, ask};
 pub use readiness::{Maturity, Point, State};
 pub use report::Report;
 pub use rule::{Bar, Id, RULES, Rule, Severity, by_name};
@@ -51,9 +61,9 @@ use command::Facts;
 use finding::Page;
 use locks::folder_of;
 
-/// Looks at files, and at what a build of them was seen to attempt.
+/// Looks at files, at what a build of them was seen to attempt, and at what was noted beside.
 #[must_use]
-pub fn audit(sheets: &[Sheet], observed: &[Observed]) -> Report {
+pub fn audit(sheets: &[Sheet], observed: &[Observed], noted: &[Noted]) -> Report {
     let texts: BTreeMap<&str, &str> = sheets
         .iter()
         .filter_map(|sheet| match &sheet.content {
@@ -77,6 +87,8 @@ pub fn audit(sheets: &[Sheet], observed: &[Observed]) -> Report {
         all.append(&mut page.findings);
     }
     all.append(&mut observed::look(observed, &texts));
+    all.append(&mut noted::look(noted, &texts));
+    all.append(&mut inventory::released(&texts));
     all.sort_by(|a, b| {
         (&a.file, a.span.start, a.span.end, a.rule.id, &a.message).cmp(&(
             &b.file,
@@ -243,7 +255,11 @@ fn look(page: &mut Page<'_>, facts: &Facts, texts: &BTreeMap<&str, &str>) {
         "package-lock.json" | "npm-shrinkwrap.json" => npm::lock(page),
         "yarn.lock" => npm::yarn(page),
         "Cargo.toml" => cargo::manifest(page, facts, above("Cargo.lock")),
-        "Cargo.lock" => cargo::lock(page),
+        "Cargo.lock" => {
+            cargo::lock(page);
+            inventory::crates(page);
+        }
+        "selfsame.lock" => inventory::locked(page),
         "rust-toolchain" | "rust-toolchain.toml" => cargo::toolchain(page),
         "pyproject.toml" => python::pyproject(page, facts),
         "uv.lock" | "poetry.lock" | "pdm.lock" => python::lock(page),

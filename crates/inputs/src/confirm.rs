@@ -45,7 +45,8 @@ fn key(source: &LockedSource) -> Digest {
     let origin = match &source.origin {
         Locator::Git { commit, .. } => serde_json::json!(["git", commit]),
         Locator::Url { sha256, strip, .. } => serde_json::json!(["url", Sha256::hex(sha256), strip]),
-        Locator::Package { purl } => serde_json::json!(["package", purl.to_string()]),
+        Locator::Package { purl, packed: false } => serde_json::json!(["package", purl.to_string()]),
+        Locator::Package { purl, packed: true } => serde_json::json!(["packed", purl.to_string()]),
     };
     let files: Vec<_> = source.files.iter().map(|f| (&f.path, f.digest.to_string())).collect();
     Digest::of(serde_json::json!([UNPACKING, origin, files]).to_string().as_bytes())

@@ -22,13 +22,14 @@ mod recipe;
 mod c;
 mod cargo;
 mod debian;
-mod go;
+pub(crate) mod go;
 mod gradle;
 mod maven;
 mod npm;
 mod pypi;
 
 pub use agree::{Agreement, Disagreement, Mismatch, agree};
+pub(crate) use component::python_name;
 pub use component::{Algorithm, Checksum, Component, LockedFile, Origin, Scope};
 pub use error::{EcosystemError, Problem};
 pub use files::Files;

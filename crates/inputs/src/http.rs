@@ -181,6 +181,58 @@ impl<'a> Client<'a> {
         Ok(sink.0)
     }
 
+    /// A header of the answer to a `HEAD`, if it is there. Tried again as [`Client::get_with`] does.
+    pub(crate) fn head(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        wanted: &str,
+    ) -> Result<Option<String>, HttpError> {
+        let mut waits = self.retry.iter();
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let mut request = self.agent(url)?.head(url);
+            if let Some(authorization) = self.host.authorization(url) {
+                request = request.header("Authorization", authorization);
+            }
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let cause = match request.call() {
+                Ok(response) => {
+                    let header = |name: &str| {
+                        response.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_owned)
+                    };
+                    match response.status().as_u16() {
+                        200 => return Ok(header(wanted)),
+                        401 => {
+                            let challenge = header("www-authenticate").unwrap_or_default();
+                            return Err(HttpError::Unauthorized { url: url.to_owned(), challenge });
+                        }
+                        404 | 410 => return Err(HttpError::NotFound { url: url.to_owned() }),
+                        status @ (408 | 429 | 500..=599) => ureq::Error::StatusCode(status),
+                        status => return Err(HttpError::Status { url: url.to_owned(), status }),
+                    }
+                }
+                Err(ureq::Error::BadUri(reason)) => {
+                    return Err(HttpError::Url { url: url.to_owned(), reason });
+                }
+                Err(cause) => cause,
+            };
+            match (waits.next(), cause) {
+                (Some(wait), _) => std::thread::sleep(*wait),
+                (None, ureq::Error::StatusCode(status)) => {
+                    return Err(HttpError::Status { url: url.to_owned(), status });
+                }
+                (None, cause) => {
+                    let cause = Box::new(cause);
+                    return Err(HttpError::Transport { url: url.to_owned(), attempts, cause });
+                }
+            }
+        }
+    }
+
     /// Brings `url` into the store, at most `limit` bytes; `progress` hears how many have come. The caller checks the
     /// digest: a wrong one costs only a blob that nothing refers to.
     pub(crate) fn download(

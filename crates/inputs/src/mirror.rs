@@ -13,6 +13,7 @@ mod import;
 mod index;
 mod layout;
 mod serve;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,7 @@ pub use export::{Form, export};
 pub use import::{Imported, import};
 pub use index::{Index, Listed};
 pub use serve::{Shelf, serve};
+pub use tls::Tls;
 
 /// Why a mirror cannot be written, read or served.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +80,14 @@ pub enum MirrorError {
         what: String,
         /// Which.
         digest: Digest,
+    },
+    /// It cannot be served with this certificate and key.
+    #[error("`{path}` cannot be used for TLS: {reason}", path = .path.display())]
+    Tls {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// Where it should be written is something else.
     #[error("`{path}` is there already: name another place, or remove it", path = .path.display())]

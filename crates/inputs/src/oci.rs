@@ -4,6 +4,7 @@
 
 pub(crate) mod archive;
 mod credentials;
+mod login;
 mod registry;
 
 use model::oci::{OciError, Place, Reference};
@@ -13,6 +14,7 @@ use crate::http::Client;
 use crate::{Context, InputError};
 
 pub use credentials::CredentialError;
+pub(crate) use registry::Registry;
 
 /// No index, manifest or configuration is larger.
 const DOCUMENT_LIMIT: u64 = 32 << 20;
@@ -92,7 +94,7 @@ pub enum ImageError {
 
 /// Where one image's parts come from.
 pub(crate) enum Origin<'a> {
-    Registry(registry::Registry<'a>),
+    Registry(Registry<'a>),
     Files(archive::Files),
 }
 
@@ -112,7 +114,7 @@ impl<'a> Origin<'a> {
     ) -> Result<Self, InputError> {
         Ok(match &image.place {
             Place::Registry { host, name } => {
-                Self::Registry(registry::Registry::open(cx.host, client, host.as_deref(), name)?)
+                Self::Registry(Registry::open(cx.host, client, host.as_deref(), name)?)
             }
             Place::Layout(path) => Self::Files(archive::Files::layout(cx, path)?),
             Place::DockerArchive(path) => Self::Files(archive::Files::docker(cx, path)?),

@@ -89,7 +89,8 @@ impl<'a> Recorder<'a> {
         list
     }
 
-    /// What was answered until now.
+    /// What was recorded so far, pages as they came.
+    #[must_use]
     pub fn so_far(&self) -> Transcript {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).transcript.clone()
     }
@@ -150,8 +151,17 @@ impl<'a> Recorder<'a> {
             Place::Url(_) => PASSED,
             Place::Registry(..) => &["accept"],
         };
-        let headers =
-            passed.iter().filter_map(|name| Some((*name, request.header(name)?.to_owned()))).collect();
+        // Who asks is for the host alone that is asked, and only where nobody else reads it.
+        let who = match &asked.place {
+            Place::Url(url) if is_private(url) => Some("authorization"),
+            Place::Url(_) | Place::Registry(..) => None,
+        };
+        let headers = passed
+            .iter()
+            .copied()
+            .chain(who)
+            .filter_map(|name| Some((name, request.header(name)?.to_owned())))
+            .collect();
         let sent = Sent { headers, body: request.body.clone() };
         let sum = self.sum.get_or_init(|| Sum::new(self.cx, format!("requests of {}", self.step), None));
         let found = self.upstream.bring(asked, &sent, &Kept::default(), &sum.one());
@@ -172,6 +182,12 @@ impl<'a> Recorder<'a> {
             text
         })
     }
+}
+
+/// Whether what is sent to a URL is read by its host alone.
+fn is_private(url: &str) -> bool {
+    let host = crate::host::host_of(url).unwrap_or_default();
+    url.starts_with("https://") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Answers for Recorder<'_> {
@@ -196,5 +212,22 @@ impl Answers for Recorder<'_> {
             Err(reason) => responder.text(502, &format!("selfsame: {asked}: {reason}\n")),
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn who_asks_is_told_to_the_host_alone() {
+        for (url, private) in [
+            ("https://example.org/a", true),
+            ("http://127.0.0.1:8080/a", true),
+            ("http://[::1]/a", true),
+            ("http://example.org/a", false),
+            ("http://127.0.0.1.example.org/", false),
+            ("http://localhost.example.org/", false),
+        ] {
+            assert_eq!(super::is_private(url), private, "{url}");
+        }
     }
 }

@@ -28,9 +28,9 @@ pub(crate) fn lock(
     let locked = match origin {
         Locator::Git { url, commit } => git::commit(cx, name, url, commit),
         Locator::Url { url, sha256, strip } => url::lock(cx, client, name, url, sha256, *strip, &[]),
-        Locator::Package { purl } => {
+        Locator::Package { purl, packed } => {
             let suite = toolchain.debian().map_or("", |d| d.suite.as_str());
-            package::lock(cx, client, name, purl, toolchain.debian(), suite)
+            package::lock(cx, client, name, purl, *packed, toolchain.debian(), suite)
         }
     }?;
     confirm::remember(cx.store, &locked)?;
@@ -66,12 +66,12 @@ pub(crate) fn fetch(
             }
             Ok(found.tree)
         }
-        Locator::Package { purl } => package::fetch(
+        Locator::Package { purl, .. } => package::fetch(
             cx,
             client,
             name,
             purl,
-            &locked.files,
+            locked,
             recipe.and_then(|r| r.toolchain.debian()),
             toolchain.debian().map_or("", |d| d.suite.as_str()),
         ),

@@ -22,7 +22,7 @@ pub use host::HostCaptureError;
 
 /// Version of the rules by which a toolchain's inputs become a tree: packages, images, captured files, archives. A change
 /// of any that can change a tree raises it.
-pub const ASSEMBLER: u32 = 2;
+pub const ASSEMBLER: u32 = 3;
 
 /// Why archives could not be laid over a base.
 #[derive(Debug, thiserror::Error)]

@@ -10,6 +10,7 @@ mod go;
 mod maven;
 mod npm;
 mod pypi;
+mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -164,11 +165,14 @@ pub(crate) struct Upstream<'a> {
     pages: Mutex<BTreeMap<Listing, Arc<Page>>>,
     /// What registries say about themselves, by URL, each asked for once.
     documents: Mutex<BTreeMap<String, Arc<Vec<u8>>>>,
+    /// Hosts of the web that do not answer.
+    silent: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Upstream<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, client: &'a Client<'a>) -> Self {
-        Self { cx, client, pages: Mutex::default(), documents: Mutex::default() }
+        let (pages, documents, silent) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Self { cx, client, pages, documents, silent }
     }
 
     /// Brings the answer to a request; its body is in the store. Of pages, what is `kept` stays. `progress` hears how many
@@ -181,10 +185,7 @@ impl<'a> Upstream<'a> {
         progress: &dyn Fn(u64),
     ) -> Result<Brought, UpstreamError> {
         let (ecosystem, path) = match &asked.place {
-            Place::Url(url) => {
-                let reply = self.pass(asked, sent, url, progress)?;
-                return Ok(self.answered(url, reply)?.into());
-            }
+            Place::Url(url) => return web::bring(self, asked, sent, url, progress).map(Brought::from),
             Place::Registry(ecosystem, path) => (*ecosystem, path),
         };
         let json = asked.accept.as_deref().is_some_and(|a| a.contains("simple.v1+json"));

@@ -3,6 +3,7 @@
 //! Stable text: sorted, no times, locators relative to a registry, so that locking twice gives the same file
 //! and a lock survives a change of mirror. The format is specified in `docs/formats/lock.md`.
 
+mod declared;
 mod parts;
 mod stale;
 mod text;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::recipe::Locator;
 use crate::{Diagnostic, Diagnostics, Digest, Ecosystem, RelPath, Timestamp, Transcript};
 
+pub use declared::{Declared, DeclaredError, LONGEST_LICENCE, licence_text};
 pub use parts::{Change, Part};
 pub use stale::Stale;
 pub use toolchain::{
@@ -53,6 +55,9 @@ pub struct LockedStep {
     pub record: Vec<String>,
     /// Every request and its answer.
     pub requests: Transcript,
+    /// What is known of the packages among the answers, sorted by purl.
+    #[serde(default)]
+    pub packages: Vec<Declared>,
 }
 
 /// One Debian binary package.
@@ -122,13 +127,18 @@ impl LockedStep {
             let lines: String = items.iter().map(|item| format!("    {},\n", quoted(item))).collect();
             if lines.is_empty() { "[]".to_owned() } else { format!("[\n{lines}]") }
         };
-        format!(
+        let mut text = format!(
             "\n[step.{}]\nuses = [{}]\nrecord = {}\nrequests = {}\n",
             quoted(name),
             uses.join(", "),
             list(&self.record),
             list(&self.requests.lines()),
-        )
+        );
+        let packages: Vec<String> = self.packages.iter().map(ToString::to_string).collect();
+        if !packages.is_empty() {
+            text.push_str(&format!("packages = {}\n", list(&packages)));
+        }
+        text
     }
 }
 
@@ -139,6 +149,9 @@ impl Lock {
         let mut sorted = self.clone();
         for source in sorted.sources.values_mut() {
             source.files.sort_by(|a, b| a.path.cmp(&b.path));
+        }
+        for step in sorted.steps.values_mut() {
+            step.packages.sort_by_cached_key(ToString::to_string);
         }
         let steps = std::mem::take(&mut sorted.steps);
         let body = toml::to_string(&sorted).expect("a lock holds only strings, numbers and tables");

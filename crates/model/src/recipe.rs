@@ -10,10 +10,11 @@ mod conditions;
 mod limits;
 mod policies;
 mod raw;
+mod rule;
 mod toolchain;
 mod uses;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
+pub use rule::{Rule, UnknownRule};
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
 /// The version of the format that this program reads, the value of the key `selfsame`.
@@ -89,6 +91,9 @@ pub enum Locator {
     Package {
         /// Which package.
         purl: Purl,
+        /// Its files as the registry serves them, instead of what is in them: `packed = true`. Of a source only.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        packed: bool,
     },
 }
 
@@ -98,7 +103,7 @@ impl fmt::Display for Locator {
         match self {
             Self::Git { url, commit } => write!(f, "git+{url}@{commit}"),
             Self::Url { url, .. } => f.write_str(url),
-            Self::Package { purl } => purl.fmt(f),
+            Self::Package { purl, .. } => purl.fmt(f),
         }
     }
 }
@@ -282,6 +287,8 @@ pub struct Artifact {
     pub from: Reference,
     /// Path put before every member of an archive. The root for none.
     pub prefix: RelPath,
+    /// By which rules its files are normalised before they are packed. None by default.
+    pub normalize: BTreeSet<Rule>,
 }
 
 /// How an artifact is packed.
@@ -302,11 +309,27 @@ pub enum Format {
     TarZst,
     /// A zip archive.
     Zip,
+    /// A zip archive for a service that runs functions: bytes follow from the files alone.
+    FunctionZip,
+    /// A Python wheel, from what is to be in it.
+    Wheel,
+    /// A Debian package, from its files and `DEBIAN/`.
+    Deb,
 }
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Self; 6] = [Self::File, Self::Dir, Self::Tar, Self::TarGz, Self::TarZst, Self::Zip];
+    pub const ALL: [Self; 9] = [
+        Self::File,
+        Self::Dir,
+        Self::Tar,
+        Self::TarGz,
+        Self::TarZst,
+        Self::Zip,
+        Self::FunctionZip,
+        Self::Wheel,
+        Self::Deb,
+    ];
 
     /// The word in a recipe.
     #[must_use]
@@ -318,7 +341,16 @@ impl Format {
             Self::TarGz => "tar.gz",
             Self::TarZst => "tar.zst",
             Self::Zip => "zip",
+            Self::FunctionZip => "function-zip",
+            Self::Wheel => "wheel",
+            Self::Deb => "deb",
         }
+    }
+
+    /// Whether it can lie in a folder of its own: it is an archive, and nobody says what is at its root.
+    #[must_use]
+    pub const fn has_prefix(self) -> bool {
+        matches!(self, Self::Tar | Self::TarGz | Self::TarZst | Self::Zip)
     }
 }
 

@@ -5,6 +5,8 @@
 
 mod fetched;
 
+pub use fetched::purl_of;
+
 use std::collections::BTreeMap;
 
 use crate::lock::{Installed, LockedBase, LockedSource, LockedToolchain};
@@ -85,6 +87,8 @@ pub struct Component {
     pub built_from: Option<(String, String)>,
     /// `id`s of the components that it needs. Others are ignored.
     pub depends: Vec<String>,
+    /// Of a dependency: whether the project asks for it itself. `None`: nobody says it.
+    pub direct: Option<bool>,
 }
 
 impl Component {
@@ -119,6 +123,7 @@ impl Component {
                     .filter_map(|d| ids.get(d.as_str()))
                     .map(ToString::to_string)
                     .collect(),
+                direct: None,
             }
         };
         let mut list: Vec<Self> = toolchain.packages().iter().map(component).collect();
@@ -156,6 +161,7 @@ impl Component {
             },
             built_from: None,
             depends: Vec::new(),
+            direct: None,
         })
     }
 
@@ -178,6 +184,7 @@ impl Component {
                 (source, version.clone())
             }),
             depends: Vec::new(),
+            direct: None,
         })
     }
 
@@ -214,10 +221,12 @@ impl Component {
                 hashes.insert("sha256".to_owned(), sha256.hex());
                 (name, sha256.hex()[..12].to_owned(), None, Some(url.clone()))
             }
-            Locator::Package { purl } => (purl.name(), purl.version().to_owned(), Some(purl.clone()), None),
+            Locator::Package { purl, .. } => {
+                (purl.name(), purl.version().to_owned(), Some(purl.clone()), None)
+            }
         };
         let producer = match &source.origin {
-            Locator::Package { purl } => Some(match purl.kind() {
+            Locator::Package { purl, .. } => Some(match purl.kind() {
                 "deb" => "Debian".to_owned(),
                 "cargo" => "Rust crate registry".to_owned(),
                 "golang" => "Go module proxy".to_owned(),
@@ -240,6 +249,7 @@ impl Component {
             producer,
             built_from: None,
             depends: Vec::new(),
+            direct: None,
         }
     }
 
@@ -269,6 +279,7 @@ impl Component {
             producer: git.and_then(|(url, _)| host(url)),
             built_from: None,
             depends: Vec::new(),
+            direct: None,
         }
     }
 }

@@ -94,6 +94,10 @@ pub(super) enum When {
     Both(u32, u32, u32, u32),
     /// The 64-bit argument is not zero.
     NotNull(u32),
+    /// The argument is a user other than the command's own, and not -1, which means none.
+    OtherUser(u32),
+    /// The same of a group.
+    OtherGroup(u32),
 }
 
 /// The errno with which a call that is told of is refused.

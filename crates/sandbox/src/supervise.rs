@@ -19,7 +19,7 @@ use crate::kernel::{self, Errno};
 use crate::layout::{DEVICES, Entry};
 use crate::message::{Message, Over};
 use crate::room::Room;
-use crate::watch::{Files, Seen, Watcher};
+use crate::watch::{Files, Places, Seen, Watcher};
 use crate::{
     Achieved, Cancel, Doors, Exit, Gateway, Io, MemoryLimit, Mode, Outcome, SandboxError, Usage, Who,
     refusal, run,
@@ -247,15 +247,14 @@ impl<'a> Supervision<'a> {
                         self.room.root(root);
                     }
                     let root = heard.root.take().filter(|_| listener.is_some());
-                    let second =
-                        if self.job.trace { root.as_ref().and_then(|r| r.try_clone().ok()) } else { None };
-                    let files = second.map(|root| Files::new(root, self.job.layout.writable()));
+                    let files = (self.job.trace && root.is_some()).then(Files::default);
+                    let places = root.map(|root| Places::new(root, self.job.layout.writable()));
                     let (owner, conditions) = (self.job.owner, self.conditions.clone());
                     let (names, init) = (heard.names.take(), self.child.pid());
                     let doors = <[OwnedFd; 3]>::try_from(std::mem::take(&mut heard.doors)).ok();
                     let doors = doors.map(|[http, https, proxy]| Doors { http, https, proxy });
                     let watcher =
-                        Watcher::new(listener, names, init, files, root, owner, conditions, self.gateway);
+                        Watcher::new(listener, names, init, files, places, owner, conditions, self.gateway);
                     watch(watcher, doors, Who::new(init));
                 }
             }

@@ -11,6 +11,7 @@ mod files;
 mod names;
 mod network;
 mod order;
+mod places;
 pub(crate) mod process;
 pub(crate) mod random;
 mod record;
@@ -30,6 +31,7 @@ use crate::{Cancel, Gateway, filter};
 use clock::WallClock;
 pub(crate) use files::Files;
 use order::Listings;
+pub(crate) use places::Places;
 use process::Caller;
 use random::Chance;
 use record::Record;
@@ -46,6 +48,8 @@ pub(crate) struct Watcher<'a> {
     /// The process that last turned to the name server.
     resolving: Option<i32>,
     files: Option<Files>,
+    /// Where paths lead; none if nobody here needs to know.
+    places: Option<Places>,
     conditions: Conditions,
     clock: WallClock,
     times: Option<Times>,
@@ -89,7 +93,7 @@ impl<'a> Watcher<'a> {
         names: Option<OwnedFd>,
         init: i32,
         files: Option<Files>,
-        root: Option<OwnedFd>,
+        places: Option<Places>,
         owner: Owner,
         conditions: Conditions,
         gateway: Option<&'a dyn Gateway>,
@@ -106,7 +110,8 @@ impl<'a> Watcher<'a> {
             resolving: None,
             files,
             clock: WallClock::new(clock),
-            times: root.filter(|_| clock != Clock::Host).map(|root| Times::new(clock, root, owner)),
+            times: (clock != Clock::Host).then(|| Times::new(clock, owner)),
+            places,
             chance: match conditions.random {
                 Random::Host => None,
                 Random::Seed(seed) => Some(Chance::new(seed)),
@@ -199,11 +204,12 @@ impl<'a> Watcher<'a> {
                 Reply::Refuse(filter::refusal(number))
             }
             _ => {
+                let Some(places) = &mut self.places else { return Reply::Go };
                 if let Some(files) = &mut self.files {
-                    files.hear(caller, self.init, number, arguments, &mut self.record);
+                    files.hear(caller, self.init, number, arguments, places, &mut self.record);
                 }
                 match &self.times {
-                    Some(times) if is_stat(number) => times.stat(caller, number, arguments),
+                    Some(times) if is_stat(number) => times.stat(caller, places, number, arguments),
                     _ => Reply::Go,
                 }
             }

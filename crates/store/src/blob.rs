@@ -129,6 +129,17 @@ impl Store {
         if found == *digest { Ok(bytes) } else { Err(self.damaged(digest, found, &file)) }
     }
 
+    /// Removes a blob that should never have come in. What refers to it misses it from now on.
+    ///
+    /// # Errors
+    /// If it cannot be removed. One that is not there is removed.
+    pub fn discard(&self, digest: &Digest) -> Result<(), StoreError> {
+        match rustix::fs::unlinkat(&self.inner.blobs, fan_out(&digest.sha256), AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(e) => Err(StoreError::io("remove", self.blob_path(digest), e)),
+        }
+    }
+
     /// A blob's file at its start, verified completely before it is handed out.
     ///
     /// # Errors

@@ -1,18 +1,30 @@
 //! tar: ustar headers (POSIX.1-1988), with pax records (POSIX.1-2001) for what does not fit and nothing else.
 //!
-//! Written by hand, 512 bytes at a time, because these bytes are fixed for ever and no library promises that.
+//! Written by hand, 512 bytes at a time, because these bytes are fixed for ever and no library promises that. Read by
+//! hand too, because an archive that readers understand differently must be refused, not understood.
 
+mod normal;
+mod read;
+
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::Packing;
 use crate::listing::{Entry, Kind};
 use crate::{PackError, member};
 
+pub(super) use normal::{Owners, normalise, replace, rewrite};
+pub(super) use read::read;
+
 const BLOCK: usize = 512;
 const NAME: usize = 100;
 const PREFIX: usize = 155;
 /// The largest size that a header's eleven octal digits hold: 8 GiB less one byte.
 const LARGEST: u64 = 0o777_7777_7777;
+/// The largest owner that seven octal digits hold.
+const LARGEST_ID: u64 = 0o777_7777;
+/// The longest name of an owner.
+const USER: usize = 32;
 /// The name of every pax entry; readers that know pax never show it.
 const PAX_NAME: &str = "././@PaxHeader";
 
@@ -22,8 +34,14 @@ const GATHER: usize = 256 * 1024;
 pub(super) fn write(packing: &Packing<'_>, out: &mut dyn Write) -> Result<(), PackError> {
     let mut out = std::io::BufWriter::with_capacity(GATHER, out);
     let mut buffer = Vec::new();
+    let before = if packing.rooted { "./" } else { "" };
+    if packing.rooted {
+        let root =
+            Header { typeflag: b'5', name: b"./", mode: 0o755, mtime: packing.mtime, ..Header::default() };
+        out.write_all(&extended(root, BTreeMap::new())).map_err(PackError::Write)?;
+    }
     for entry in packing.entries {
-        out.write_all(&headers(entry, packing.mtime)).map_err(PackError::Write)?;
+        out.write_all(&headers(before, entry, packing.mtime)).map_err(PackError::Write)?;
         if let Kind::File { digest, .. } = entry.kind {
             member::copy(packing.contents, &entry.path, digest, &mut buffer, &mut out)?;
             out.write_all(&[0; BLOCK][..padding(digest.size)]).map_err(PackError::Write)?;
@@ -39,82 +57,142 @@ fn padding(size: u64) -> usize {
 }
 
 /// Everything that stands before the content of `entry`.
-fn headers(entry: &Entry<'_>, mtime: u64) -> Vec<u8> {
-    let name = entry.name();
+fn headers(before: &str, entry: &Entry<'_>, mtime: u64) -> Vec<u8> {
+    let name = format!("{before}{}", entry.name());
     let (typeflag, size, target) = match entry.kind {
         Kind::File { digest, .. } => (b'0', digest.size, ""),
         Kind::Symlink(target) => (b'2', 0, target),
         Kind::Directory => (b'5', 0, ""),
     };
-    // Pax keywords in bytewise order.
-    let mut pax = Vec::new();
-    if target.len() > NAME || !target.is_ascii() {
-        record(&mut pax, "linkpath", target);
+    let (name, target) = (name.as_bytes(), target.as_bytes());
+    extended(
+        Header { typeflag, name, target, mode: entry.mode(), size, mtime, ..Header::default() },
+        BTreeMap::new(),
+    )
+}
+
+/// A header, and the pax block before it if something does not fit, or if there is `more` to be said.
+fn extended(mut header: Header<'_>, more: BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+    // Keywords are written in bytewise order.
+    let mut pax = more;
+    let mut add = |key: &str, value: &[u8]| pax.insert(key.into(), value.into());
+    if header.target.len() > NAME || !header.target.is_ascii() {
+        add("linkpath", header.target);
     }
-    let split = split(&name);
+    let split = split(header.name);
     if split.is_none() {
-        record(&mut pax, "path", &name);
+        add("path", header.name);
     }
-    if size > LARGEST {
-        record(&mut pax, "size", &size.to_string());
+    if header.size > LARGEST {
+        add("size", header.size.to_string().as_bytes());
     }
-    let (prefix, rest) = split.unwrap_or(("", &name));
-    let header = Header { typeflag, prefix, name: rest, target, mode: entry.mode(), size, mtime };
-    if pax.is_empty() {
-        return header.encode().to_vec();
+    if header.mtime > LARGEST {
+        add("mtime", header.mtime.to_string().as_bytes());
     }
-    let length = pax.len() as u64;
-    let extended = Header {
-        typeflag: b'x',
-        prefix: "",
-        name: PAX_NAME,
-        target: "",
-        mode: 0o644,
-        size: length,
-        mtime: 0,
-    };
-    let mut bytes = extended.encode().to_vec();
-    bytes.extend(&pax);
-    bytes.resize(bytes.len() + padding(length), 0);
+    for (key, id) in [("uid", header.uid), ("gid", header.gid)] {
+        if id > LARGEST_ID {
+            add(key, id.to_string().as_bytes());
+        }
+    }
+    for (key, name) in [("uname", header.user), ("gname", header.group)] {
+        if name.len() > USER || !name.is_ascii() {
+            add(key, name);
+        }
+    }
+    (header.prefix, header.name) = split.unwrap_or((b"", header.name));
+    let mut bytes = if pax.is_empty() { Vec::new() } else { pax_block(b'x', &pax) };
     bytes.extend(header.encode());
     bytes
+}
+
+/// A block of pax records with its header.
+fn pax_block(typeflag: u8, pax: &BTreeMap<Vec<u8>, Vec<u8>>) -> Vec<u8> {
+    let mut records = Vec::new();
+    for (key, value) in pax {
+        record(&mut records, key, value);
+    }
+    let size = records.len() as u64;
+    let header = Header { typeflag, name: PAX_NAME.as_bytes(), mode: 0o644, size, ..Header::default() };
+    let mut bytes = header.encode().to_vec();
+    bytes.extend(records);
+    bytes.resize(bytes.len() + padding(size), 0);
+    bytes
+}
+
+/// Appends what pax says of all members, if it says something.
+fn write_global(out: &mut Vec<u8>, global: &BTreeMap<Vec<u8>, Vec<u8>>) {
+    if !global.is_empty() {
+        out.extend(pax_block(b'g', global));
+    }
+}
+
+/// Appends a member as it was read, with this content.
+fn write_member(out: &mut Vec<u8>, member: &read::Member<'_>, data: &[u8]) {
+    let header = Header {
+        typeflag: member.kind,
+        prefix: b"",
+        name: &member.name,
+        target: &member.target,
+        mode: u32::try_from(member.mode).expect("a mode that was read has twelve bits"),
+        size: data.len() as u64,
+        mtime: member.mtime,
+        uid: member.uid,
+        gid: member.gid,
+        user: &member.user,
+        group: &member.group,
+        device: member.device,
+    };
+    out.extend(extended(header, member.pax.clone()));
+    out.extend(data);
+    out.resize(out.len() + padding(data.len() as u64), 0);
 }
 
 /// Prefix and name of a path that fits a ustar header; `None` if it does not, or is not ASCII.
 ///
 /// A name of 100 bytes or less stands whole. A longer one is cut at the first `/` that leaves 100 bytes or less,
 /// so the prefix is as short as can be.
-fn split(path: &str) -> Option<(&str, &str)> {
+fn split(path: &[u8]) -> Option<(&[u8], &[u8])> {
     if !path.is_ascii() {
         return None;
     }
     if path.len() <= NAME {
-        return Some(("", path));
+        return Some((b"", path));
     }
     let from = path.len() - NAME - 1;
-    let slash = from + path[from..].find('/')?;
+    let slash = from + path[from..].iter().position(|&byte| byte == b'/')?;
     let (prefix, rest) = (&path[..slash], &path[slash + 1..]);
     (prefix.len() <= PREFIX && !rest.is_empty()).then_some((prefix, rest))
 }
 
 /// One pax record: its own length in decimal, a space, `keyword=value`, a newline.
-fn record(pax: &mut Vec<u8>, keyword: &str, value: &str) {
+fn record(pax: &mut Vec<u8>, keyword: &[u8], value: &[u8]) {
     let rest = keyword.len() + value.len() + 3;
     let mut length = rest + 1;
     while length != rest + length.to_string().len() {
         length = rest + length.to_string().len();
     }
-    pax.extend(format!("{length} {keyword}={value}\n").into_bytes());
+    pax.extend(length.to_string().into_bytes());
+    for part in [b" ", keyword, b"=", value, b"\n"] {
+        pax.extend(part);
+    }
 }
 
+/// The fields of a header. Packing leaves all but the first seven as they are by default.
+#[derive(Clone, Default)]
 struct Header<'a> {
     typeflag: u8,
-    prefix: &'a str,
-    name: &'a str,
-    target: &'a str,
+    prefix: &'a [u8],
+    name: &'a [u8],
+    target: &'a [u8],
     mode: u32,
     size: u64,
     mtime: u64,
+    uid: u64,
+    gid: u64,
+    /// Empty when packing: a name would be looked up where the archive is unpacked, and win over the number.
+    user: &'a [u8],
+    group: &'a [u8],
+    device: (u64, u64),
 }
 
 impl Header<'_> {
@@ -122,17 +200,19 @@ impl Header<'_> {
         let mut b = [0u8; BLOCK];
         text(&mut b[0..100], self.name);
         octal(&mut b[100..108], u64::from(self.mode));
-        octal(&mut b[108..116], 0); // uid
-        octal(&mut b[116..124], 0); // gid
-        octal(&mut b[124..136], if self.size > LARGEST { 0 } else { self.size });
-        octal(&mut b[136..148], self.mtime);
+        let fits = |value, largest| if value > largest { 0 } else { value };
+        octal(&mut b[108..116], fits(self.uid, LARGEST_ID));
+        octal(&mut b[116..124], fits(self.gid, LARGEST_ID));
+        octal(&mut b[124..136], fits(self.size, LARGEST));
+        octal(&mut b[136..148], fits(self.mtime, LARGEST));
         b[148..156].fill(b' '); // the checksum counts its own field as spaces
         b[156] = self.typeflag;
         text(&mut b[157..257], self.target);
         b[257..265].copy_from_slice(b"ustar\x0000");
-        // uname and gname stay empty: a name would be looked up where the archive is unpacked, and win over the id
-        octal(&mut b[329..337], 0); // devmajor
-        octal(&mut b[337..345], 0); // devminor
+        text(&mut b[265..297], self.user);
+        text(&mut b[297..329], self.group);
+        octal(&mut b[329..337], fits(self.device.0, LARGEST_ID));
+        octal(&mut b[337..345], fits(self.device.1, LARGEST_ID));
         text(&mut b[345..500], self.prefix);
         let sum: u64 = b.iter().map(|&byte| u64::from(byte)).sum();
         octal(&mut b[148..155], sum); // six digits, NUL; the eighth byte stays a space
@@ -142,9 +222,9 @@ impl Header<'_> {
 
 /// A text that is shorter than its field ends in NUL. What pax carries stands here cut to the field, with `_`
 /// for every byte that is not ASCII.
-fn text(field: &mut [u8], value: &str) {
-    for (to, from) in field.iter_mut().zip(value.bytes()) {
-        *to = if from.is_ascii() { from } else { b'_' };
+fn text(field: &mut [u8], value: &[u8]) {
+    for (to, from) in field.iter_mut().zip(value) {
+        *to = if from.is_ascii() { *from } else { b'_' };
     }
 }
 
@@ -168,12 +248,17 @@ mod tests {
     #[test]
     fn long_names_are_cut_as_late_as_possible() {
         let a = |n: usize| "a".repeat(n);
-        assert_eq!(split(&a(100)), Some(("", a(100).as_str())));
+        let split = |path: &str| {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            split(path.as_bytes()).map(|(prefix, rest)| (text(prefix), text(rest)))
+        };
+        let some = |prefix: &str, rest: &str| Some((prefix.to_owned(), rest.to_owned()));
+        assert_eq!(split(&a(100)), some("", &a(100)));
         assert_eq!(split(&a(101)), None);
         assert_eq!(split(&format!("{}/", a(100))), None, "nothing would be left of a directory's name");
-        assert_eq!(split(&format!("x/{}", a(100))), Some(("x", a(100).as_str())));
-        assert_eq!(split(&format!("x/y/{}", a(98))), Some(("x", format!("y/{}", a(98)).as_str())));
-        assert_eq!(split(&format!("{}/{}", a(155), a(100))), Some((a(155).as_str(), a(100).as_str())));
+        assert_eq!(split(&format!("x/{}", a(100))), some("x", &a(100)));
+        assert_eq!(split(&format!("x/y/{}", a(98))), some("x", &format!("y/{}", a(98))));
+        assert_eq!(split(&format!("{}/{}", a(155), a(100))), some(&a(155), &a(100)));
         assert_eq!(split(&format!("{}/{}", a(156), a(100))), None);
         assert_eq!(split("é"), None);
     }
@@ -182,7 +267,7 @@ mod tests {
     fn a_pax_record_counts_itself() {
         for length in 0..200 {
             let mut pax = Vec::new();
-            record(&mut pax, "path", &"x".repeat(length));
+            record(&mut pax, b"path", "x".repeat(length).as_bytes());
             let said: usize = std::str::from_utf8(&pax).unwrap().split(' ').next().unwrap().parse().unwrap();
             assert_eq!(said, pax.len());
         }
@@ -193,7 +278,7 @@ mod tests {
         let header = |size| {
             let digest = Digest { size, ..Digest::of(b"") };
             let kind = Kind::File { digest: &digest, executable: false };
-            headers(&Entry { path: "big".parse().unwrap(), kind }, 0)
+            headers("", &Entry { path: "big".parse().unwrap(), kind }, 0)
         };
         let last = header(LARGEST);
         assert_eq!((last.len(), &last[124..136]), (512, &b"77777777777\0"[..]));

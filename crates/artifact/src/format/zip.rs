@@ -4,6 +4,11 @@
 //! A file's sizes stand before its data, so its data must be known first. Files up to [`KEEP`] are held in
 //! memory, several at a time, so that all cores work on small files too; a larger one is compressed twice, once to
 //! learn its size. Either way gives the same bytes.
+//!
+//! Read by hand, because an archive whose two directories disagree must be refused, not understood.
+
+mod normal;
+mod read;
 
 use std::collections::VecDeque;
 use std::io::Write;
@@ -15,6 +20,9 @@ use crate::deflate::{self, Deflater};
 use crate::listing::{Entry, Kind};
 use crate::pipeline::{self, Pipeline};
 use crate::{PackError, member};
+
+pub(super) use normal::normalise;
+pub(super) use read::{Entry as Found, read};
 
 pub(super) const VERSION: &str = "libdeflate 1.26.1 level 6, blocks of 1 MiB in one stream";
 
@@ -326,6 +334,81 @@ fn end(count: u64, start: u64, length: u64, here: u64) -> Vec<u8> {
     out
 }
 
+/// An entry of another archive, with the data that it has here.
+struct Copied<'a> {
+    entry: &'a read::Entry<'a>,
+    data: &'a [u8],
+}
+
+/// An archive of entries that were read: as packed archives are, with what each entry says of itself.
+fn write_copied<'a>(
+    before: &[u8],
+    entries: impl Iterator<Item = Copied<'a>>,
+    comment: &[u8],
+    from_first: bool,
+) -> Vec<u8> {
+    let mut out = before.to_vec();
+    let base = if from_first { before.len() as u64 } else { 0 };
+    let mut central = Vec::new();
+    let mut count = 0;
+    for Copied { entry, data } in entries {
+        let offset = out.len() as u64 - base;
+        let packed = data.len() as u64;
+        let big = packed >= FULL32 || entry.size >= FULL32;
+        let wide: Vec<u64> = [entry.size, packed, offset].into_iter().filter(|&n| n >= FULL32).collect();
+        let fields = |sizes: [u64; 2], zip64: Vec<u8>, own: &[(u16, &[u8])], needed: u16| {
+            let mut extra = zip64;
+            for (id, content) in own {
+                extra.extend(id.to_le_bytes());
+                extra.extend(narrow16(content.len() as u64).to_le_bytes());
+                extra.extend(*content);
+            }
+            let mut out = Vec::with_capacity(26);
+            out.extend(needed.to_le_bytes());
+            out.extend((entry.flags & !8).to_le_bytes()); // sizes stand before the data
+            out.extend(entry.method.to_le_bytes());
+            out.extend(entry.dos.to_le_bytes());
+            out.extend(entry.crc.to_le_bytes());
+            out.extend(sizes.iter().flat_map(|&size| narrow32(size).to_le_bytes()));
+            out.extend(narrow16(entry.name.len() as u64).to_le_bytes());
+            out.extend(narrow16(extra.len() as u64).to_le_bytes());
+            (out, extra)
+        };
+        let needed = if big || !wide.is_empty() { entry.needed.max(45) } else { entry.needed };
+        let sizes = if big { [FULL32; 2] } else { [packed, entry.size] };
+        let local64 = if big { zip64(&[entry.size, packed]) } else { Vec::new() };
+        let (local, extra) = fields(sizes, local64, &entry.local_extra, needed);
+        out.extend(b"PK\x03\x04");
+        out.extend(local);
+        out.extend(entry.name);
+        out.extend(extra);
+        out.extend(data);
+
+        let central64 = if wide.is_empty() { Vec::new() } else { zip64(&wide) };
+        let (header, extra) = fields([packed, entry.size], central64, &entry.extra, needed);
+        central.extend(b"PK\x01\x02");
+        central.extend(entry.made_by.to_le_bytes());
+        central.extend(header);
+        central.extend(narrow16(entry.comment.len() as u64).to_le_bytes());
+        central.extend([0; 2]); // disk
+        central.extend(entry.internal.to_le_bytes());
+        central.extend(entry.external.to_le_bytes());
+        central.extend(narrow32(offset).to_le_bytes());
+        central.extend(entry.name);
+        central.extend(extra);
+        central.extend(entry.comment);
+        count += 1;
+    }
+    let (start, length) = (out.len() as u64 - base, central.len() as u64);
+    out.extend(central);
+    let here = out.len() as u64 - base;
+    out.extend(end(count, start, length, here));
+    let at = out.len() - 2;
+    out[at..].copy_from_slice(&narrow16(comment.len() as u64).to_le_bytes());
+    out.extend(comment);
+    out
+}
+
 /// The version needed to read: 4.5 for zip64, else 2.0.
 fn version(zip64: bool) -> u16 {
     if zip64 { 45 } else { 20 }
@@ -355,6 +438,13 @@ fn dos(mtime: u64) -> u32 {
     let year = u32::try_from(year - 1980).expect("clamped to 1980 to 2107");
     let [month, day, hour, minute, second] = [month, day, hour, minute, second].map(u32::from);
     (year << 25) | (month << 21) | (day << 16) | (hour << 11) | (minute << 5) | (second / 2)
+}
+
+/// A DOS time as people write it.
+fn dos_text(dos: u32) -> String {
+    let [year, month, day] = [1980 + (dos >> 25), dos >> 21 & 15, dos >> 16 & 31];
+    let [hour, minute, second] = [dos >> 11 & 31, dos >> 5 & 63, (dos & 31) * 2];
+    format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")
 }
 
 #[cfg(test)]
@@ -390,8 +480,14 @@ mod tests {
         let mut outs =
             [(KEEP, 2), (KEEP, 1), (2_600_000, 2), (100, 2), (0, 3), (0, 1)].map(|(keep, workers)| {
                 let workers = NonZeroUsize::new(workers).unwrap();
-                let packing =
-                    Packing { entries: &entries, members: &[], mtime: 0, contents: &contents, workers };
+                let packing = Packing {
+                    entries: &entries,
+                    members: &[],
+                    mtime: 0,
+                    contents: &contents,
+                    workers,
+                    rooted: false,
+                };
                 let mut out = Vec::new();
                 write_keeping(keep, &packing, &mut out).unwrap();
                 out

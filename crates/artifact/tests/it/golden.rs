@@ -78,6 +78,9 @@ fn encoders_are_named() {
             "selfsame-tar.gz/1: libdeflate 1.26.1 level 6, members of 1 MiB",
             "selfsame-tar.zst/1: zstd 1.5.7 level 9, frames of 4 MiB with size and checksum",
             "selfsame-zip/1: libdeflate 1.26.1 level 6, blocks of 1 MiB in one stream",
+            "selfsame-function-zip/1: libdeflate 1.26.1 level 6, blocks of 1 MiB in one stream",
+            "selfsame-wheel/1: libdeflate 1.26.1 level 6, blocks of 1 MiB in one stream",
+            "selfsame-deb/1: libdeflate 1.26.1 level 6, members of 1 MiB",
         ]
     );
 }

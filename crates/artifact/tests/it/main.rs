@@ -5,5 +5,7 @@
 mod golden;
 mod hostile;
 mod invariance;
+mod normal;
+mod packages;
 mod readers;
 mod sample;

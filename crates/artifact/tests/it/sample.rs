@@ -11,7 +11,7 @@ use model::{Digest, RelPath, Timestamp};
 pub(crate) const ARCHIVES: [Format; 4] = [Format::Tar, Format::TarGz, Format::TarZst, Format::Zip];
 
 /// Members, and the bytes of their files.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Sample {
     pub(crate) members: Vec<Member>,
     pub(crate) blobs: BTreeMap<Digest, Vec<u8>>,

@@ -139,6 +139,20 @@ fn agree(
     for expected in super::toolchain::dependencies(&lock.toolchain) {
         same(&expected.name, digest(&expected)?)?;
     }
+    // Of the lock's steps, those that were built.
+    let mut listed = 0;
+    for (name, step) in lock.steps.iter().filter(|(name, _)| inputs.get(&format!("action/{name}")).is_some())
+    {
+        for expected in super::fetched::dependencies(name, step) {
+            same(&expected.name, digest(&expected)?)?;
+            listed += 1;
+        }
+    }
+    let found = inputs.of_kind("fetched").chain(inputs.of_kind("transcript")).count();
+    if found != listed {
+        let what = "what steps fetched";
+        return Err(contradiction(what, format!("{listed} entries"), format!("{found} entries")));
+    }
     for (name, source) in &lock.sources {
         same(&format!("source/{name}"), source.tree)?;
         for file in &source.files {

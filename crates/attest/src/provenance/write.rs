@@ -123,6 +123,11 @@ fn dependencies(record: &BuildRecord) -> Vec<ResourceDescriptor> {
     }
     list.extend(super::toolchain::dependencies(&record.locked.toolchain));
     for step in &record.steps {
+        if let Some(locked) = record.locked.steps.get(&step.name) {
+            list.extend(super::fetched::dependencies(&step.name, locked));
+        }
+    }
+    for step in &record.steps {
         list.push(descriptor(&format!("action/{}", step.name), step.action, ACTION).with("kind", "action"));
     }
     list

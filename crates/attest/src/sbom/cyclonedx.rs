@@ -126,6 +126,10 @@ fn component(inventory: &Inventory, component: &Component) -> Value {
         Role::Toolchain => "toolchain",
     };
     properties.push(json!({ "name": "selfsame:role", "value": role }));
+    if let Some(direct) = component.direct {
+        let value = if direct { "direct" } else { "transitive" };
+        properties.push(json!({ "name": "selfsame:dependency", "value": value }));
+    }
     if let Some((name, version)) = &component.built_from {
         properties.push(json!({ "name": "selfsame:source-package", "value": format!("{name} {version}") }));
     }
@@ -157,7 +161,7 @@ fn set_supplier(value: &mut Value, name: Option<&str>) {
 
 fn dependencies(sorted: &Sorted<'_>) -> Value {
     let of_role = |role| sorted.components.values().filter(move |c| c.role == role).map(|c| c.id.as_str());
-    let sources: Vec<_> = of_role(Role::Source).chain(of_role(Role::Dependency)).collect();
+    let sources: Vec<_> = of_role(Role::Source).chain(sorted.direct()).collect();
     let mut map: BTreeMap<String, Vec<String>> = BTreeMap::new();
     map.insert(PRODUCT.into(), sorted.artifacts.iter().map(|a| artifact_ref(a)).collect());
     for artifact in &sorted.artifacts {

@@ -34,6 +34,7 @@ pub fn spdx(inventory: &Inventory) -> Vec<u8> {
         writer.relate(DOCUMENT, "DESCRIBES", TOOLCHAIN);
         writer.relate(TOOLCHAIN, "BUILD_TOOL_OF", PRODUCT);
     }
+    let direct = sorted.direct();
     for component in sorted.components.values() {
         let id = component_id(component);
         writer.component(inventory, component);
@@ -44,7 +45,11 @@ pub fn spdx(inventory: &Inventory) -> Vec<u8> {
                     writer.relate(&artifact_id(artifact), "GENERATED_FROM", &id);
                 }
             }
-            Role::Dependency => writer.relate(PRODUCT, "DEPENDS_ON", &id),
+            Role::Dependency => {
+                if direct.contains(component.id.as_str()) {
+                    writer.relate(PRODUCT, "DEPENDS_ON", &id);
+                }
+            }
             Role::Toolchain => {
                 writer.relate(TOOLCHAIN, "CONTAINS", &id);
                 writer.relate(&id, "BUILD_TOOL_OF", PRODUCT);

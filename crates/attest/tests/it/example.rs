@@ -68,7 +68,10 @@ pub(crate) fn lock() -> Lock {
             (
                 "zlib".to_owned(),
                 source(
-                    Locator::Package { purl: "pkg:deb/debian/zlib@1.3?arch=source".parse().unwrap() },
+                    Locator::Package {
+                        purl: "pkg:deb/debian/zlib@1.3?arch=source".parse().unwrap(),
+                        packed: false,
+                    },
                     vec![file],
                 ),
             ),

@@ -103,3 +103,80 @@ fn entry<'a>(definition: &'a mut Value, name: &str) -> &'a mut Value {
     let list = definition["resolvedDependencies"].as_array_mut().unwrap();
     list.iter_mut().find(|d| d["name"] == name).unwrap()
 }
+
+/// The example, with a step that fetched; `record.steps` decides whether it was built.
+fn fetching() -> attest::provenance::BuildRecord {
+    let digest = |text: &str| model::Digest::of(text.as_bytes());
+    let lines = [
+        format!("GET npm:/a/-/a-1.0.0.tgz 200 {}", digest("a")),
+        format!(
+            "GET npm:/a 200 {} accept=application/vnd.npm.install-v1+json type=application/json",
+            digest("page")
+        ),
+        format!("GET https://example.org/x?token=1 200 {}", digest("x")),
+        format!("GET https://example.org/x?token=1 200 {} accept=application/vnd.y", digest("y")),
+        format!("GET https://example.org/gone 404 {}", digest("")),
+        format!("POST https://example.org/x 200 {} body={}", digest("z"), digest("q")),
+    ];
+    let requests = model::Transcript::from_lines(lines.iter().map(String::as_str)).unwrap();
+    let step = model::lock::LockedStep { uses: vec![], record: vec![], requests, packages: vec![] };
+    let mut record = example::record();
+    let name = record.steps[0].name.clone();
+    record.locked.steps.insert(name, step.clone());
+    record.locked.steps.insert("not-built".into(), step);
+    record.lock.text = record.locked.to_text();
+    record
+}
+
+#[test]
+fn every_file_that_a_step_fetched_is_listed() {
+    let record = fetching();
+    let statement = build(&record);
+    assert_eq!(read(&statement).unwrap(), record);
+    let step = &record.steps[0].name;
+    let list = statement.predicate["buildDefinition"]["resolvedDependencies"].as_array().unwrap();
+    let told: Vec<_> = list
+        .iter()
+        .filter(|d| d["annotations"]["kind"] == "fetched")
+        .map(|d| {
+            (d["name"].as_str().unwrap().replace(step.as_str(), "S"), d["uri"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    let told: Vec<_> = told.iter().map(|(name, uri)| (name.as_str(), uri.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            ("fetched/S/npm:/a/-/a-1.0.0.tgz", "pkg:npm/a@1.0.0"),
+            ("fetched/S/https://example.org/x?token=1", "https://example.org/x"),
+            ("fetched/S/https://example.org/x?token=1 accept=application/vnd.y", "https://example.org/x"),
+        ]
+    );
+    let transcript = list.iter().find(|d| d["annotations"]["kind"] == "transcript").unwrap();
+    let digest = record.locked.steps[step].requests.digest();
+    assert_eq!(transcript["digest"]["sha256"], digest.hex());
+    assert_eq!(transcript["annotations"]["requests"], 6);
+}
+
+#[test]
+fn what_was_fetched_cannot_contradict_the_lock() {
+    let name = format!("fetched/{}/npm:/a/-/a-1.0.0.tgz", fetching().steps[0].name);
+    let statement = |change: &dyn Fn(&mut Vec<Value>)| {
+        let mut statement = build(&fetching());
+        let list = &mut statement.predicate["buildDefinition"]["resolvedDependencies"];
+        change(list.as_array_mut().unwrap());
+        read(&statement).unwrap_err().to_string()
+    };
+    let other = statement(&|list| {
+        let entry = list.iter_mut().find(|d| d["name"] == name).unwrap();
+        entry["digest"]["sha256"] = json!("0".repeat(64));
+    });
+    assert!(other.contains("contradicts itself") && other.contains("npm:/a"), "{other}");
+    let less = statement(&|list| list.retain(|d| d["name"] != name));
+    assert!(less.contains("missing"), "{less}");
+    let more = statement(&|list| {
+        let mut entry = list.iter().find(|d| d["name"] == name).unwrap().clone();
+        entry["name"] = json!("fetched/smuggled");
+        list.push(entry);
+    });
+    assert!(more.contains("what steps fetched"), "{more}");
+}

@@ -145,3 +145,103 @@ fn golden_bytes() {
     );
     golden::check("zlib.spdx.json", &spdx(&example::inventory()), include_str!("../golden/zlib.spdx.json"));
 }
+
+/// What a step fetched: `root` needs `leaf`, a circle that nothing leads into, and one that says nothing.
+fn fetched() -> Inventory {
+    let digest = model::Digest::of(b"a file");
+    let names = ["circle-a", "circle-b", "leaf", "lone", "root"];
+    let requests = model::Transcript::from_lines(
+        names
+            .map(|n| format!("GET cargo:/crates/{n}/1.0.0/download 200 {digest}"))
+            .iter()
+            .map(String::as_str),
+    )
+    .unwrap();
+    let packages = [
+        "pkg:cargo/circle-a@1.0.0 direct=false needs=pkg:cargo/circle-b@1.0.0",
+        "pkg:cargo/circle-b@1.0.0 direct=false needs=pkg:cargo/circle-a@1.0.0",
+        "pkg:cargo/leaf@1.0.0 direct=false licence=Nobody's%20licence needs=",
+        "pkg:cargo/root@1.0.0 direct=true licence=MIT%20OR%20Apache-2.0 needs=pkg:cargo/leaf@1.0.0",
+    ];
+    let packages = packages.map(|line| line.parse().unwrap()).to_vec();
+    let step = model::lock::LockedStep { uses: Vec::new(), record: Vec::new(), requests, packages };
+    let mut inventory = example::inventory();
+    inventory.components.extend(model::sbom::Component::fetched(&step));
+    inventory
+}
+
+#[test]
+fn what_steps_fetched_is_a_graph_with_licences() {
+    let id = |name: &str| format!("pkg:cargo/{name}@1.0.0#download");
+    let document = assert_valid(&cyclonedx_validator(), &cyclonedx(&fetched()));
+    let on = |of: &str| -> Vec<String> {
+        let all = document["dependencies"].as_array().unwrap();
+        let entry = all.iter().find(|d| d["ref"] == of).unwrap();
+        let list = entry["dependsOn"].as_array().unwrap();
+        list.iter().map(|v| v.as_str().unwrap().to_owned()).filter(|v| v.starts_with("pkg:cargo")).collect()
+    };
+    assert_eq!(on("artifact/zlib.tar.gz"), [id("circle-a"), id("lone"), id("root")]);
+    assert_eq!(on(&id("root")), [id("leaf")]);
+    assert_eq!(on(&id("circle-a")), [id("circle-b")]);
+    let component = |name: &str| {
+        document["components"].as_array().unwrap().iter().find(|c| c["bom-ref"] == id(name)).unwrap()
+    };
+    assert_eq!(component("root")["licenses"][0]["expression"], "MIT OR Apache-2.0");
+    assert_eq!(component("leaf")["licenses"][0]["license"]["name"], "Nobody's licence");
+    assert!(component("lone").get("licenses").is_none());
+    let told = |name: &str| component(name)["properties"][1]["value"].clone();
+    assert_eq!((told("root"), told("leaf")), ("direct".into(), "transitive".into()));
+
+    let document = assert_valid(&spdx_validator(), &spdx(&fetched()));
+    let packages = document["packages"].as_array().unwrap();
+    let name_of = |id: &Value| packages.iter().find(|p| p["SPDXID"] == *id).map(|p| p["name"].clone());
+    let edges: BTreeSet<(String, String)> = document["relationships"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["relationshipType"] == "DEPENDS_ON")
+        .filter_map(|r| Some((name_of(&r["spdxElementId"])?, name_of(&r["relatedSpdxElement"])?)))
+        .map(|(from, to)| (from.as_str().unwrap().to_owned(), to.as_str().unwrap().to_owned()))
+        .collect();
+    for (from, to, there) in [
+        ("zlib", "root", true),
+        ("zlib", "lone", true),
+        ("zlib", "circle-a", true),
+        ("zlib", "circle-b", false),
+        ("zlib", "leaf", false),
+        ("root", "leaf", true),
+        ("circle-b", "circle-a", true),
+    ] {
+        assert_eq!(edges.contains(&(from.to_owned(), to.to_owned())), there, "{from} {to}");
+    }
+    let leaf = packages.iter().find(|p| p["name"] == "leaf").unwrap();
+    assert_eq!(
+        (&leaf["licenseDeclared"], &leaf["licenseComments"]),
+        (&"NOASSERTION".into(), &"declared as: Nobody's licence".into())
+    );
+}
+
+#[test]
+fn a_circle_of_hundreds_is_walked_once() {
+    let digest = model::Digest::of(b"a file");
+    let lines: Vec<String> =
+        (0..300).map(|n| format!("GET cargo:/crates/c{n}/1.0.0/download 200 {digest}")).collect();
+    let requests = model::Transcript::from_lines(lines.iter().map(String::as_str)).unwrap();
+    // Each needs the ten after it, the last the first. A walk of every path would not end.
+    let one = |n: usize| {
+        let needs = (1..=10).map(|k| format!("pkg:cargo/c{}@1.0.0", (n + k) % 300)).collect();
+        let purl = format!("pkg:cargo/c{n}@1.0.0").parse().unwrap();
+        model::lock::Declared { purl, direct: Some(n == 7), licence: Some("MIT".into()), needs: Some(needs) }
+    };
+    let step = model::lock::LockedStep {
+        uses: Vec::new(),
+        record: Vec::new(),
+        requests,
+        packages: (0..300).map(one).collect(),
+    };
+    let mut inventory = example::inventory();
+    inventory.components.extend(model::sbom::Component::fetched(&step));
+    let (one, two) = (cyclonedx(&inventory), spdx(&inventory));
+    assert_valid(&cyclonedx_validator(), &one);
+    assert_valid(&spdx_validator(), &two);
+}

@@ -68,7 +68,8 @@ fn archives() -> Vec<LockedArchive> {
             registry_hash: hash.map(str::to_owned),
         }],
     };
-    let module = Locator::Package { purl: "pkg:golang/example.org/go@v1.26.0".parse().unwrap() };
+    let module =
+        Locator::Package { purl: "pkg:golang/example.org/go@v1.26.0".parse().unwrap(), packed: false };
     let url = Locator::Url {
         url: "https://me:s3cret@example.org/jdk.tgz".into(),
         sha256: Digest::of(b"jdk file").sha256,

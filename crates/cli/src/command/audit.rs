@@ -1,20 +1,25 @@
 //! `selfsame audit`: what floats or leaks in a repository.
 
+mod made;
 mod text;
 mod trial;
 
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use inputs::audit::{Content, Finding, Report, Severity, Sheet, apply, audit, edits, sarif, sheets};
+use inputs::Host;
+use inputs::audit::{
+    Content, Finding, Online, Report, Severity, Sheet, apply, ask, audit, edits, expiring, sarif, sheets,
+};
 use serde_json::{Value, json};
 
 use crate::args::Globals;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::answer::Answer;
+use crate::output::safe::plain;
 use crate::rewrite;
-use crate::session::environment;
+use crate::session::{environment, now};
 
 /// Arguments of `audit`.
 #[derive(Debug, clap::Args)]
@@ -37,6 +42,15 @@ pub(crate) struct Args {
     /// Build the recipes first, and add what their steps attempt (uses the network if inputs are missing)
     #[arg(long)]
     trial: bool,
+    /// Ask registries and forges too: for versions that were withdrawn or are new, and commits of actions
+    #[arg(long)]
+    online: bool,
+    /// With --online: a release is new for so many days
+    #[arg(long, value_name = "DAYS", default_value_t = 7, requires = "online")]
+    cooldown: u32,
+    /// With --online: forge that actions are on [default: that of the repository's own remote]
+    #[arg(long, value_name = "URL", requires = "online")]
+    forge: Option<String>,
 }
 
 /// What ends with 1.
@@ -58,15 +72,25 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Answer, Failure> {
     let (folder, only) = place(&args.paths);
     let read = || sheets(&env, &folder, &only).map_err(|e| Failure::from(inputs::InputError::Git(e)));
     let mut files = read()?;
-    let observed = trial::observed(globals, &folder, &files, args.trial)?;
-    let mut report = audit(&files, &observed);
+    let (observed, mut noted) = trial::observed(globals, &folder, &files, args.trial)?;
+    noted.extend(expiring(&files, now()));
+    let mut unasked = Vec::new();
+    if args.online {
+        let host = Host::discover(&env);
+        let forge = super::pin::forge(&env, &folder, args.forge.as_deref());
+        let online = Online { host: &host, forge: &forge, now: now(), cooldown: args.cooldown };
+        let (found, problems) = ask(online, &files);
+        noted.extend(found);
+        unasked = problems;
+    }
+    let mut report = audit(&files, &observed, &noted);
     let mut changes = Vec::new();
     let mut shown = String::new();
     if args.fix {
         (changes, shown) = mend(&folder, &files, &report, args.dry_run)?;
         if !args.dry_run && !changes.is_empty() {
             files = read()?;
-            report = audit(&files, &observed);
+            report = audit(&files, &observed, &noted);
         }
     }
     let exit = if fails(&report, args.fail_on) { Exit::Failed } else { Exit::Ok };
@@ -74,8 +98,12 @@ pub(crate) fn run(globals: &Globals, args: &Args) -> Result<Answer, Failure> {
         let log = sarif(&report, env!("CARGO_PKG_VERSION")).to_string();
         return Ok(Answer { exit, data: Value::Null, text: log });
     }
-    let data = data(&report, &changes);
-    let text = shown + &text::text(&report, &files);
+    let mut data = data(&report, &changes);
+    data["unasked"] = json!(unasked);
+    let mut text = shown + &text::text(&report, &files);
+    for sentence in &unasked {
+        text.push_str(&format!("not asked: {}\n", plain(sentence)));
+    }
     Ok(Answer { exit, data, text })
 }
 

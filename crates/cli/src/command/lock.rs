@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::answer::{Answer, Table, bytes};
 use crate::project::Project;
+use crate::secrets::Given;
 use crate::session::Session;
 
 /// Arguments of `lock`.
@@ -21,6 +22,8 @@ pub(crate) struct Args {
     /// Write nothing; fail if the lock would change
     #[arg(long)]
     check: bool,
+    #[command(flatten)]
+    secrets: Given,
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
@@ -31,12 +34,13 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         );
     }
     let project = Project::open(args.recipe.as_deref())?;
+    let secrets = args.secrets.read(&project.recipe)?;
     let path = project.lock_path();
     let before = std::fs::read_to_string(&path).ok();
     let previous = before.as_ref().and_then(|text| Lock::parse("selfsame.lock", text).ok());
     let lock = || session.inputs(&project.dir, |cx| inputs::lock(cx, &project.recipe, previous.as_ref()));
     let mut lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
-    record::record(session, &project, &mut lock, previous.as_ref(), &|_| false)?;
+    record::record(session, &project, &mut lock, previous.as_ref(), &|_| false, &secrets)?;
     let text = lock.to_text();
     let changed = before.as_deref() != Some(text.as_str());
     if changed && args.check {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use inputs::{Form, Index, Shelf};
+use inputs::{Form, Index, Shelf, Tls};
 use model::lock::Lock;
 use serde_json::json;
 
@@ -46,6 +46,12 @@ enum What {
         /// Address and port; port 0 chooses one
         #[arg(long, default_value = "127.0.0.1:8117", value_name = "ADDRESS:PORT")]
         listen: SocketAddr,
+        /// Speak TLS with this certificate, and what leads from it to an authority (PEM)
+        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// The certificate's key (PEM, without a password)
+        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
     },
 }
 
@@ -64,7 +70,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     match &args.what {
         What::Export { recipe, output, layout } => export(session, recipe, output, *layout),
         What::Import { from } => import(session, from),
-        What::Serve { from, listen } => serve(session, from.as_deref(), *listen),
+        What::Serve { from, listen, tls_cert, tls_key } => {
+            let tls = tls_cert.as_deref().zip(tls_key.as_deref());
+            let tls = tls.map(|(cert, key)| Tls::read(cert, key)).transpose();
+            let tls = tls.map_err(|e| Failure::from(inputs::InputError::from(e)))?;
+            serve(session, from.as_deref(), *listen, tls)
+        }
     }
 }
 
@@ -133,14 +144,20 @@ fn import(session: &Session, from: &Path) -> Result<Answer, Failure> {
     Ok(Answer::ok(data, table.text()))
 }
 
-fn serve(session: &Session, from: Option<&Path>, listen: SocketAddr) -> Result<Answer, Failure> {
+fn serve(
+    session: &Session,
+    from: Option<&Path>,
+    listen: SocketAddr,
+    tls: Option<Tls>,
+) -> Result<Answer, Failure> {
     let shelf = session.inputs(Path::new("."), |cx| Shelf::open(cx, from))?;
     if !listen.ip().is_loopback() {
         let text = format!("everybody who reaches {listen} can read what is served, by digest");
         session.tell(&model::Event::Warning { text, advice: None });
     }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let ready = |here: SocketAddr| {
-        session.tell(&model::Event::Note { text: format!("serving at http://{here}") });
+        session.tell(&model::Event::Note { text: format!("serving at {scheme}://{here}") });
     };
     let cancel = std::sync::Arc::clone(&session.cancel);
     let wait = move || {
@@ -148,7 +165,7 @@ fn serve(session: &Session, from: Option<&Path>, listen: SocketAddr) -> Result<A
             std::thread::sleep(std::time::Duration::from_millis(100));
         }
     };
-    inputs::serve(shelf, listen, ready, wait)?;
+    inputs::serve(shelf, listen, tls, ready, wait)?;
     Ok(Answer::ok(json!({}), String::new()))
 }
 

@@ -1,5 +1,6 @@
 //! `selfsame pin`: images to digests, actions to commits, in place.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use inputs::audit::pin::{
@@ -65,11 +66,9 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
         return Ok(checked(&references(&files)));
     }
     let host = Host::discover(&env);
-    let base = args.forge.clone().or_else(|| inputs::remote(&env, &folder).as_deref().and_then(base_of));
-    let base = base.map(|base| if Path::new(&base).is_dir() { absolute(&base) } else { base });
     let asked = Asked {
-        registries: Registries::new(&host, &env, args.registry.clone()),
-        forge: Forge { base, env: env.clone() },
+        registries: Registries::new(&host, args.registry.clone()),
+        forge: forge(&env, &folder, args.forge.as_deref()),
     };
     let outcome = pin(&files, &asked, args.update);
     let mut text = String::new();
@@ -83,6 +82,14 @@ pub(crate) fn run(args: &Args) -> Result<Answer, Failure> {
         }
     }
     Ok(answer(&outcome, text))
+}
+
+/// The forge that is named, else that of the folder's own remote.
+pub(super) fn forge(env: &BTreeMap<String, String>, folder: &Path, named: Option<&str>) -> Forge {
+    let named = named.map(str::to_owned);
+    let base = named.or_else(|| inputs::remote(env, folder).as_deref().and_then(base_of));
+    let base = base.map(|base| if Path::new(&base).is_dir() { absolute(&base) } else { base });
+    Forge { base, env: env.clone() }
 }
 
 /// A folder as git can be told of it from anywhere.

@@ -13,6 +13,7 @@ use super::toolchain::told;
 use crate::failure::Failure;
 use crate::output::answer::{Answer, Table};
 use crate::project::Project;
+use crate::secrets::Given;
 use crate::session::Session;
 
 /// What moves the toolchain.
@@ -35,10 +36,13 @@ pub(crate) struct Args {
     /// Recipe, or its folder [default: ./selfsame.toml]
     #[arg(long, value_name = "RECIPE")]
     recipe: Option<PathBuf>,
+    #[command(flatten)]
+    secrets: Given,
 }
 
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let project = Project::open(args.recipe.as_deref())?;
+    let secrets = args.secrets.read(&project.recipe)?;
     let path = project.lock_path();
     let before_text = project.lock_text()?;
     let before = Lock::parse(&path.display().to_string(), &before_text)?;
@@ -55,7 +59,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         })
     };
     let mut after = session.with_inputs(|| Ok(()), || resolve().map_err(Failure::from))?;
-    record::record(session, &project, &mut after, Some(&before), &moves)?;
+    record::record(session, &project, &mut after, Some(&before), &moves, &secrets)?;
     let text = after.to_text();
     let changed = text != before_text;
     if changed && !args.dry_run {

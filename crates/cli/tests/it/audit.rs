@@ -130,3 +130,23 @@ fn pinning_asks_the_forge_and_checks_without_asking() {
     home.ok(project.path(), &["pin", "--check"]);
     assert_eq!(home.ok(project.path(), &["pin", "--forge", &base])["changed"], serde_json::json!([]));
 }
+
+#[test]
+fn what_an_artifact_of_the_last_build_holds_is_told() {
+    let home = Home::shared();
+    let project = Project::new(&one_step(&["mkdir out; pwd > out/where"]), &[]);
+    let observed = || {
+        let (_, result) = home.json(project.path(), &["audit", "--fail-on", "never"]);
+        let list = result["findings"].as_array().unwrap().clone();
+        list.into_iter().filter(|f| f["rule"] == "DET04").collect::<Vec<_>>()
+    };
+    assert_eq!(observed(), [Value::Null; 0], "nothing was built yet");
+    home.ok(project.path(), &["lock"]);
+    home.ok(project.path(), &["build"]);
+    let found = observed();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0]["observed"], true);
+    assert!(found[0]["message"].as_str().unwrap().contains("/where` holds `/build/src`"), "{found:#?}");
+    assert_eq!(found[0]["file"], "selfsame.toml");
+    assert!(found[0]["line"].as_u64().unwrap() > 1, "where the artifact is declared: {found:#?}");
+}

@@ -1,4 +1,4 @@
-//! All six artifact formats at once, read by programs that are not ours; and what is said about them.
+//! Six artifact formats at once, read by programs that are not ours; and what is said about them.
 
 use std::fs;
 use std::path::Path;

@@ -22,7 +22,7 @@ worktree = "."
 [toolchain]
 kind = "debian"
 suite = "bookworm"
-packages = ["coreutils", "dash", "gcc", "g++", "libc6-dev", "make", "rustc", "cargo", "golang-go", "python3", "python3-setuptools", "python3-wheel", "nodejs", "npm"]
+packages = ["coreutils", "dash", "gcc", "g++", "git", "libc6-dev", "make", "rustc", "cargo", "golang-go", "python3", "python3-setuptools", "python3-wheel", "nodejs", "npm"]
 
 "#;
 

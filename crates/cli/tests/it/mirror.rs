@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -11,7 +12,7 @@ use crate::project::{Project, git, one_step, recipe};
 
 /// Runs the binary where no network is, not even loopback that is up.
 fn alone(home: &Home, project: &Project, args: &[&str]) -> Ran {
-    let mut command = std::process::Command::new("unshare");
+    let mut command = Command::new("unshare");
     command.args(["--map-root-user", "--net", "--"]).arg(env!("CARGO_BIN_EXE_selfsame"));
     command.args(args).arg("--json").env_clear().env("PATH", PATH);
     command.env("HOME", home.path()).env("SELFSAME_HOME", home.path()).current_dir(project.path());
@@ -77,7 +78,7 @@ impl Serving {
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let address = lines.find_map(|line| {
             let line = line.unwrap();
-            line.find("http://").map(|at| line[at..].trim().to_owned())
+            line.find("serving at ").map(|at| line[at + "serving at ".len()..].trim().to_owned())
         });
         Self(child, address.unwrap())
     }
@@ -109,6 +110,85 @@ fn another_machine_is_asked_first_by_fetch_and_by_the_environment() {
     let (code, second) = ran(&mut command).envelope("build");
     assert_eq!(code, 0, "{second:#}");
     assert_eq!(digest(&first), digest(&second));
+}
+
+/// An authority, and a certificate of it for this machine, made by openssl.
+fn certificates(folder: &Path) {
+    let openssl = |arguments: &[&str]| {
+        let output = Command::new("openssl").args(arguments).current_dir(folder).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    let authority =
+        ["-x509", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=an authority", "-days", "2"];
+    openssl(&[&["req"], &new[..], &authority].concat());
+    openssl(
+        &[&["req"], &new[..], &["-keyout", "key.pem", "-out", "request.pem", "-subj", "/CN=mirror"]].concat(),
+    );
+    fs::write(folder.join("names"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+    openssl(&[
+        "x509",
+        "-req",
+        "-in",
+        "request.pem",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-out",
+        "cert.pem",
+        "-days",
+        "2",
+        "-extfile",
+        "names",
+    ]);
+}
+
+#[test]
+fn a_mirror_speaks_tls_with_its_own_certificate() {
+    need(&["curl", "openssl"]);
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let home = Home::own();
+    let project = Project::new(&one_step(&["mkdir out"]), &[]);
+    home.ok(project.path(), &["lock"]);
+    let (cert, key, authority) = (file("cert.pem"), file("key.pem"), file("ca.pem"));
+    let serving = Serving::of(&home, &project, &["--tls-cert", &cert, "--tls-key", &key]);
+    assert!(serving.1.starts_with("https://127.0.0.1:"), "{}", serving.1);
+
+    let curl = |arguments: &[&str]| {
+        let mut curl = Command::new("curl");
+        ran(curl.env_clear().args(["-sS", "--noproxy", "*", "--max-time", "20"]).args(arguments))
+    };
+    let index = curl(&["--cacert", &authority, &format!("{}/MIRROR.json", serving.1)]);
+    assert_eq!(index.code, Some(0), "{index:?}");
+    assert!(index.out.contains("selfsame-mirror"), "{index:?}");
+    assert_eq!(curl(&[&serving.1]).code, Some(60), "nobody else vouches for it");
+    let plain = serving.1.replace("https://", "http://");
+    assert_ne!(curl(&[&plain]).code, Some(0), "nothing else is spoken");
+
+    // Our own client, which trusts what this machine is told to trust.
+    let other = Home::empty();
+    let mut command = other.command(project.path(), &["fetch", "--json", "--from", &serving.1]);
+    command
+        .env("SSL_CERT_FILE", &authority)
+        .env("https_proxy", "http://127.0.0.1:9")
+        .env("http_proxy", "http://127.0.0.1:9");
+    let (code, brought) = ran(command.env("no_proxy", "127.0.0.1")).envelope("fetch");
+    assert_eq!(code, 0, "{brought:#}");
+
+    for (cert, key, told) in
+        [(&key, &key, "key.pem"), (&cert, &authority, "ca.pem"), (&authority, &key, "ca.pem")]
+    {
+        let arguments = ["mirror", "serve", "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key];
+        let (code, error) = home.json(project.path(), &arguments);
+        assert_eq!(code, 1, "{error:#}");
+        assert!(error["title"].as_str().unwrap().contains(told), "{error:#}");
+    }
+    let half = home.run(project.path(), &["mirror", "serve", "--tls-cert", &cert]);
+    assert_eq!(half.code, Some(2), "{half:?}");
 }
 
 #[test]

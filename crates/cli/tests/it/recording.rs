@@ -7,9 +7,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::home::{Ran, bare, ran};
+use crate::home::{Home, Ran, bare, ran};
 use crate::languages::{languages, project};
-use crate::project::Project;
+use crate::project::{Project, git, recipe};
 use crate::registry::Registry;
 
 fn selfsame(project: &Project, args: &[&str], env: &[(&str, &str)]) -> Ran {
@@ -47,7 +47,11 @@ fn package(registry: &Registry, name: &str, code: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let inner = folder.path().join("package");
     fs::create_dir(&inner).unwrap();
-    fs::write(inner.join("package.json"), json!({ "name": name, "version": "1.0.0" }).to_string()).unwrap();
+    fs::write(
+        inner.join("package.json"),
+        json!({ "name": name, "version": "1.0.0", "license": "ISC" }).to_string(),
+    )
+    .unwrap();
     fs::write(inner.join("index.js"), code).unwrap();
     let file = folder.path().join("p.tgz");
     let tar = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "-czf"];
@@ -112,6 +116,7 @@ fn what_a_tool_fetched_is_locked_and_replayed_without_a_network() {
     let first = lock_text(&project);
     assert!(first.contains("GET npm:/left/-/left-1.0.0.tgz 200 sha256:"), "{first}");
     assert!(!first.contains("127.0.0.1"), "no address of a mirror: {first}");
+    assert!(first.contains("\"pkg:npm/left@1.0.0 direct=true licence=ISC needs=\""), "{first}");
     assert!(registry.asked().iter().any(|path| path.ends_with("left-1.0.0.tgz")));
     ok(&project, &["lock"], &here);
     assert_eq!(lock_text(&project), first, "locked twice");
@@ -120,6 +125,8 @@ fn what_a_tool_fetched_is_locked_and_replayed_without_a_network() {
     registry.is_down(true);
     let built = ok(&project, &["build"], &here);
     let artifact = built["artifacts"][0]["digest"].clone();
+    let sbom = fs::read_to_string(project.file("selfsame-out/hello-1.0.cdx.json")).unwrap_or_default();
+    assert!(sbom.contains("pkg:npm/left@1.0.0#left-1.0.0.tgz") && sbom.contains("ISC"), "{sbom}");
     let mut apart = Command::new("unshare");
     let inner = bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), &languages().0, project.path());
     apart.args(["--user", "--map-root-user", "--net", "--"]).arg(inner.get_program());
@@ -245,6 +252,83 @@ fn a_step_that_asks_what_is_locked_is_not_recorded_again() {
     assert_eq!(recorded(), "done");
 }
 
+#[test]
+fn a_tarball_at_another_registry_is_had_from_this_hosts_and_must_have_the_locks_hash() {
+    let registry = Registry::new();
+    let project = npm_project(&registry);
+    let text = fs::read_to_string(project.file("package-lock.json")).unwrap();
+    let elsewhere = "http://elsewhere.example.test/api/npm/left/-/left-1.0.0.tgz";
+    let resolved = format!("{{\"resolved\":\"{elsewhere}\",\"integrity\"");
+    project.write("package-lock.json", &text.replace("{\"integrity\"", &resolved));
+    project.commit();
+    let base = format!("{}/npm", registry.base);
+    // A proxy through which there is no such host.
+    let proxy = Registry::new();
+    let here = [
+        ("SELFSAME_REGISTRY_NPM", base.as_str()),
+        ("http_proxy", proxy.base.as_str()),
+        ("no_proxy", ".org,.com,.net,localhost,127.0.0.1"),
+    ];
+    ok(&project, &["lock"], &here);
+    assert!(lock_text(&project).contains(&format!("GET {elsewhere} 200 sha256:")), "{}", lock_text(&project));
+    assert!(proxy.asked().iter().any(|path| path == elsewhere), "its own address goes first");
+    assert!(registry.asked().iter().any(|path| path == "/npm/left/-/left-1.0.0.tgz"));
+    lose(&blob(&project, elsewhere));
+    ok(&project, &["fetch"], &here);
+
+    package(&registry, "left", "module.exports = () => 'right'\n");
+    fs::remove_file(project.file("selfsame.lock")).unwrap();
+    let (code, error) = selfsame(&project, &["lock"], &here).envelope("lock");
+    assert_ne!(code, 0, "{error:#}");
+    assert!(error.to_string().contains("EINTEGRITY"), "{error:#}");
+}
+
+#[test]
+fn a_crate_from_git_is_recorded_and_replayed() {
+    let there = tempfile::tempdir().unwrap();
+    let work = there.path().join("work");
+    fs::create_dir_all(work.join("src")).unwrap();
+    fs::write(
+        work.join("Cargo.toml"),
+        "[package]\nname = \"left\"\nversion = \"0.1.0\"\nedition = \"2021\"\n",
+    )
+    .unwrap();
+    fs::write(work.join("src/lib.rs"), "pub fn said() -> &'static str { \"from git\" }\n").unwrap();
+    git(&work, &["init", "-q", "-b", "main"]);
+    git(&work, &["add", "-A"]);
+    git(&work, &["commit", "-q", "-m", "a state"]);
+    let commit = git(&work, &["rev-parse", "HEAD"]).trim().to_owned();
+    git(there.path(), &["clone", "-q", "--bare", "work", "left.git"]);
+    let proxy = Registry::new();
+    proxy.has_git(there.path());
+
+    let url = "http://git.example.test/left.git";
+    let manifest = format!(
+        "[package]\nname = \"said\"\nversion = \"0.1.0\"\nedition = \"2021\"\n[dependencies]\nleft = {{ git = \"{url}\" }}\n"
+    );
+    let lockfile = format!(
+        "version = 3\n\n[[package]]\nname = \"left\"\nversion = \"0.1.0\"\nsource = \"git+{url}#{commit}\"\n\n\
+         [[package]]\nname = \"said\"\nversion = \"0.1.0\"\ndependencies = [\n \"left\",\n]\n"
+    );
+    let recipe = "[[step]]\nname = \"build\"\nuses = [\"cargo\"]\nrun = [\"cargo build --locked\", \"mkdir out\", \"target/debug/said >out/said\", \"cat out/said\"]\n\
+                  outputs = [\"out\"]\n\n[[artifact]]\nname = \"out.tar\"\nformat = \"tar\"\nfrom = \"step:build/out\"\n";
+    let main = "fn main() { println!(\"{}\", left::said()); }\n";
+    let project =
+        project(recipe, &[("Cargo.toml", &manifest), ("Cargo.lock", &lockfile), ("src/main.rs", main)]);
+    let here = [("http_proxy", proxy.base.as_str()), ("no_proxy", ".org,.com,.net,localhost")];
+    ok(&project, &["lock"], &here);
+    let text = lock_text(&project);
+    assert!(text.contains(&format!("POST {url}/git-upload-pack 200 sha256:")), "{text}");
+    proxy.is_down(true);
+    proxy.asked();
+    let built = ok(&project, &["build"], &here);
+    let shown = selfsame_raw(&project, built["steps"][0]["log"].as_str().unwrap());
+    assert!(shown.contains("from git"), "{shown}");
+    let rebuilt = ok(&project, &["rebuild", "selfsame-out/out.tar.sigstore.json"], &here);
+    assert_eq!(rebuilt["verdict"], "reproduced");
+    assert!(proxy.asked().is_empty(), "a build asks nobody");
+}
+
 /// Asks as tools do that know a proxy, and as those that know none, in plain text.
 const ASK: &str = r#"import os, sys, urllib.request
 def ask(url, proxies=True):
@@ -309,4 +393,79 @@ fn any_host_is_recorded_by_its_url_and_what_was_not_is_a_violation() {
 fn selfsame_raw(project: &Project, digest: &str) -> String {
     let mut command = bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), &languages().0, project.path());
     ran(command.args(["show", "--raw", digest])).out
+}
+
+/// As npm would, but for npm: with the small toolchain, which has none.
+#[test]
+fn what_was_fetched_is_a_graph_in_the_sbom_and_listed_in_provenance() {
+    let registry = Registry::new();
+    let entry = |name: &str| package(&registry, name, "module.exports = 1\n");
+    let (left, right) = (entry("left"), entry("right"));
+    let lockfile = json!({
+        "name": "hello", "version": "1.0.0", "lockfileVersion": 3, "requires": true,
+        "packages": {
+            "": { "name": "hello", "version": "1.0.0", "dependencies": { "left": "1.0.0" } },
+            "node_modules/left": { "version": "1.0.0", "integrity": left, "dependencies": { "right": "1.0.0" } },
+            "node_modules/right": { "version": "1.0.0", "integrity": right },
+        },
+    });
+    let manifest = json!({ "name": "hello", "version": "1.0.0", "dependencies": { "left": "1.0.0" } });
+    let ask = |name: &str| {
+        format!("perl ask.pl GET http://npm.registry.internal/{name}/-/{name}-1.0.0.tgz A:b >/dev/null")
+    };
+    let run = serde_json::to_string(&[ask("left"), ask("right"), "mkdir out".to_owned()]).unwrap();
+    let text = recipe(&format!(
+        "[[step]]\nname = \"build\"\nuses = [\"npm\"]\nrecord = {run}\nrun = {run}\noutputs = [\"out\"]\n\n\
+         [[artifact]]\nname = \"out.tar\"\nformat = \"tar\"\nfrom = \"step:build/out\"\n"
+    ));
+    let files = [
+        ("ask.pl", crate::secrets::ASK),
+        ("package.json", &manifest.to_string()),
+        ("package-lock.json", &lockfile.to_string()),
+    ];
+    let home = Home::shared();
+    let project = Project::new(&text, &files);
+    let mut lock = home.command(project.path(), &["lock", "--json"]);
+    let (code, locked) =
+        ran(lock.env("SELFSAME_REGISTRY_NPM", format!("{}/npm", registry.base))).envelope("lock");
+    assert_eq!(code, 0, "{locked:#}");
+    let text = lock_text(&project);
+    assert!(
+        text.contains("\"pkg:npm/left@1.0.0 direct=true licence=ISC needs=pkg:npm/right@1.0.0\""),
+        "{text}"
+    );
+    assert!(text.contains("\"pkg:npm/right@1.0.0 direct=false licence=ISC needs=\""), "{text}");
+    home.ok(project.path(), &["build"]);
+    let out = |ending: &str| -> Value {
+        let files = fs::read_dir(project.file("selfsame-out")).unwrap().map(|e| e.unwrap().path());
+        let found = files.into_iter().find(|p| p.to_string_lossy().ends_with(ending)).unwrap();
+        serde_json::from_slice(&fs::read(found).unwrap()).unwrap()
+    };
+    let id = |name: &str| format!("pkg:npm/{name}@1.0.0#{name}-1.0.0.tgz");
+    let cdx = out(".cdx.json");
+    let on = |of: &str| {
+        let all = cdx["dependencies"].as_array().unwrap();
+        all.iter().find(|d| d["ref"] == of).map(|d| d["dependsOn"].to_string()).unwrap_or_default()
+    };
+    assert!(
+        on("artifact/out.tar").contains(&id("left")) && !on("artifact/out.tar").contains(&id("right")),
+        "{cdx:#}"
+    );
+    assert_eq!(on(&id("left")), json!([id("right")]).to_string());
+    let licensed = |c: &&Value| c["licenses"][0]["expression"] == "ISC";
+    assert_eq!(cdx["components"].as_array().unwrap().iter().filter(licensed).count(), 2, "{cdx:#}");
+    assert!(out(".spdx.json").to_string().contains("DEPENDS_ON"));
+    let bundle = out("out.tar.sigstore.json");
+    let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+    let mut decode = Command::new("sh");
+    let statement = ran(decode.args(["-c", "printf %s \"$1\" | base64 -d", "sh", payload])).out;
+    for name in [
+        "fetched/build/npm:/left/-/left-1.0.0.tgz",
+        "fetched/build/npm:/right/-/right-1.0.0.tgz",
+        "transcript/build",
+    ] {
+        assert!(statement.contains(&format!("\"name\":\"{name}\"")), "{name}: {statement}");
+    }
+    let bundle = project.file("selfsame-out/out.tar.sigstore.json");
+    assert_eq!(home.ok(project.path(), &["rebuild", bundle.to_str().unwrap()])["verdict"], "reproduced");
 }

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::home::{Home, Ran, ran};
 use crate::project::{Project, recipe};
+use crate::registry::Registry;
 
 /// A secret that no other test has, and a file with it.
 struct Token {
@@ -207,5 +208,85 @@ fn what_is_wrong_with_a_secret_is_told_before_anything_runs() {
     assert!(log.ends_with(&format!("{}\n", token.text.len())), "{log}");
     let (code, _) = home.json(project.path(), &["build", "--fresh"]);
     assert_eq!(code, 4);
+    token.assert_nowhere(&home, &project);
+}
+
+/// Asks the proxy that the step is told of, as a client would.
+pub(crate) const ASK: &str = r#"use IO::Socket::INET;
+my ($method, $url, $header, $body) = @ARGV;
+my ($proxy) = $ENV{http_proxy} =~ m{//([^/]+)};
+my $socket = IO::Socket::INET->new(PeerAddr => $proxy) or die "no proxy: $!";
+my $length = length($body // "");
+print $socket "$method $url HTTP/1.1\r\nHost: web.example.test\r\n$header\r\nContent-Length: $length\r\nConnection: close\r\n\r\n$body";
+print while <$socket>;
+"#;
+
+#[test]
+fn a_step_is_recorded_with_its_secrets_and_none_of_them_is_locked() {
+    let home = Home::shared();
+    let token = Token::new("recorded");
+    let web = Registry::new();
+    web.has("http://web.example.test/a", "an answer");
+    web.has("http://web.example.test/echo", format!("you are {}", token.text));
+    // What the toolchain comes from is reached as it is.
+    let lock = |project: &Project, more: &[&str]| {
+        let mut command = home.command(project.path(), &[&["lock", "--json"][..], more].concat());
+        ran(command.env("http_proxy", &web.base).env("no_proxy", ".org,.com,.net,localhost"))
+    };
+    let project = |ask: &str| {
+        let run =
+            serde_json::to_string(&[&format!("mkdir -p out; perl ask.pl {ask} | tee out/said")]).unwrap();
+        let text = recipe(&format!(
+            "[[step]]\nname = \"build\"\nuses = [\"web\"]\nsecrets = [\"token\"]\nrun = {run}\noutputs = [\"out\"]\n\n\
+             [[artifact]]\nname = \"out.tar\"\nformat = \"tar\"\nfrom = \"step:build/out\"\n"
+        ));
+        Project::new(&text, &[("ask.pl", ASK)])
+    };
+    let option = token.option();
+    let secret = "$(cat /run/secrets/token)";
+    for (ask, place) in [
+        (
+            format!("GET \"http://web.example.test/a?key={secret}\""),
+            "the request `GET http://web.example.test/a?key=***`",
+        ),
+        (
+            format!("POST http://web.example.test/a X-A:b \"key={secret}\""),
+            "the request `POST http://web.example.test/a`",
+        ),
+        (
+            format!("GET http://web.example.test/a \"Git-Protocol: {secret}\""),
+            "the request `GET http://web.example.test/a`",
+        ),
+        (
+            "GET http://web.example.test/echo X-A:b".to_owned(),
+            "the answer to `GET http://web.example.test/echo`",
+        ),
+    ] {
+        let project = project(&ask);
+        let before = fs::read_to_string(project.file("selfsame.lock")).ok();
+        let ran = lock(&project, &[&option]);
+        token.assert_not_in(&ran);
+        let (code, error) = ran.envelope("lock");
+        assert_eq!(code, 10, "{ask}: {error:#}");
+        let title = error["title"].as_str().unwrap();
+        assert!(title.contains(place) && title.contains("the secret `token`"), "{ask}: {title}");
+        assert_eq!(fs::read_to_string(project.file("selfsame.lock")).ok(), before);
+        token.assert_nowhere(&home, &project);
+    }
+    assert_eq!(web.asked(), ["http://web.example.test/echo"], "nobody else was asked");
+
+    let project = project(&format!("GET http://web.example.test/a \"Authorization: Bearer {secret}\""));
+    let (code, error) = lock(&project, &[]).envelope("lock");
+    assert_eq!(code, 4, "{error:#}");
+    assert!(error["help"][0].as_str().unwrap().contains("--secret token=FILE"), "{error:#}");
+    let ran = lock(&project, &[&option]);
+    token.assert_not_in(&ran);
+    assert_eq!(ran.envelope("lock").0, 0, "{ran:?}");
+    let text = fs::read_to_string(project.file("selfsame.lock")).unwrap();
+    assert!(text.contains("GET http://web.example.test/a 200 sha256:"), "{text}");
+    token.assert_nowhere(&home, &project);
+    let built = home.ok(project.path(), &["build", &option]);
+    let log = blob_text(&home, project.path(), built["steps"][0]["log"].as_str().unwrap());
+    assert!(log.contains("an answer"), "{log}");
     token.assert_nowhere(&home, &project);
 }

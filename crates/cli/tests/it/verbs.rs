@@ -239,6 +239,7 @@ fn the_help_is_a_page() {
       build        Build in the sandbox, pack, write SBOMs and signed provenance
       reproduce    Build, build again, compare, verify: the whole proof in one command
       shell        Open a shell in the sandbox of a step
+      normalize    Take out of finished files what says when, where and by whom they were made
       verify       Check an artifact against its signed provenance, offline
       rebuild      Build again from a bundle alone and compare
       show         Show everything known about a digest, an artifact or a build

@@ -104,7 +104,20 @@ impl Search {
         }
     }
 
-    fn first(&self, bytes: &[u8]) -> Option<String> {
+    /// The secret that a file holds, if one does.
+    ///
+    /// # Errors
+    /// If it cannot be read, or what is compressed in it is too long to be looked through.
+    pub(crate) fn whole(&self, file: &File, cancel: &Cancel) -> io::Result<Option<String>> {
+        match self.file(file, cancel) {
+            Ok(()) => Ok(None),
+            Err(Stopped::Found(secret)) => Ok(Some(secret)),
+            Err(Stopped::Failed(error)) => Err(error),
+        }
+    }
+
+    /// The secret that stands in these bytes as they are, if one does.
+    pub(crate) fn first(&self, bytes: &[u8]) -> Option<String> {
         self.forms.find(bytes).map(|found| self.names[found.pattern().as_usize()].clone())
     }
 

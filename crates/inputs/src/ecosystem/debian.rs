@@ -2,9 +2,17 @@
 //!
 //! What it builds with are packages of the toolchain, which the recipe's lock pins.
 
+mod depends;
+
 use model::RelPath;
 
 use super::{Adapter, Component, EcosystemError, Files, Found, Product, Tool};
+use crate::deb822::{Paragraph, paragraphs};
+
+pub(super) use depends::build_depends;
+
+/// The machine that recipes are proposed for.
+const ARCH: &str = "amd64";
 
 /// A package at the root.
 pub(super) fn detect(files: &Files<'_>) -> Vec<Found> {
@@ -19,13 +27,6 @@ pub(super) fn detect(files: &Files<'_>) -> Vec<Found> {
     let text = files.glance(&found.manifest);
     let packages = text.lines().filter_map(|l| l.strip_prefix("Package:"));
     found.makes.extend(packages.map(|p| Product::Program(p.trim().to_owned())));
-    if text.lines().any(|l| l.starts_with("Architecture:") && !l.contains("all")) {
-        found.notes.push(
-            "`dpkg-shlibdeps` asks dpkg's database which package has a library, and a toolchain of selfsame has no such \
-             database: a package of compiled programs does not build yet"
-                .to_owned(),
-        );
-    }
     if found.name.is_none() {
         found.notes.push("debian/changelog names no version".to_owned());
     }
@@ -37,44 +38,53 @@ pub(super) fn components(_: &Files<'_>, _: &Found) -> Result<Vec<Component>, Eco
     Ok(Vec::new())
 }
 
-/// The packages of `Build-Depends` that every build on amd64 needs, first alternatives, sorted.
-pub(super) fn build_depends(files: &Files<'_>, found: &Found) -> Vec<String> {
+/// The control file without its comments, which may stand within a field.
+fn control(files: &Files<'_>, found: &Found) -> String {
     let text = files.glance(&found.manifest);
-    let mut fields = String::new();
-    let mut inside = false;
-    for line in text.lines().take_while(|l| !l.trim().is_empty()).filter(|l| !l.starts_with('#')) {
-        if !line.starts_with([' ', '\t']) {
-            let (name, value) = line.split_once(':').unwrap_or((line, ""));
-            inside = matches!(name, "Build-Depends" | "Build-Depends-Arch" | "Build-Depends-Indep");
-            fields.push_str(if inside { value } else { "" });
-        } else if inside {
-            fields.push_str(line);
-        }
-        fields.push_str(if inside { "," } else { "" });
+    text.lines().filter(|l| !l.starts_with('#')).map(|l| format!("{l}\n")).collect()
+}
+
+/// Whether a part of the build has to run as root, or as what fakeroot makes of a user.
+pub(super) fn requires_root(files: &Files<'_>, found: &Found) -> bool {
+    let control = control(files, found);
+    let said = paragraphs(&control).next().and_then(|p| p.get("Rules-Requires-Root"));
+    // Nothing said is `no` for newer versions of dpkg only.
+    said.is_none_or(|word| word.trim() != "no")
+}
+
+/// The names of the files that the build makes: each package, the `.buildinfo` and the `.changes`.
+pub(super) fn makes(files: &Files<'_>, found: &Found) -> Vec<String> {
+    let (Some(source), Some(version)) = (&found.name, &found.version) else { return Vec::new() };
+    // An epoch is no part of a file's name.
+    let version = version.split_once(':').map_or(version.as_str(), |(_, rest)| rest);
+    if !is_plain(source) || !is_plain(version) {
+        return Vec::new();
     }
-    let wanted = |clause: &str| {
-        let first = clause.split('|').next()?.trim();
-        // `<!nocheck>` is for tests alone; `[i386]` is another machine.
-        if first.contains("<!")
-            || (first.contains('[')
-                && !first.contains("amd64")
-                && !first.contains("any")
-                && !first.contains('!'))
-        {
-            return None;
-        }
-        let end = first.find(|c: char| " (:[<".contains(c)).unwrap_or(first.len());
-        let name = &first[..end];
-        let plain = name.len() > 1
-            && name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "+-.".contains(c));
-        // A compatibility level is a package that another one provides.
-        Some(if name == "debhelper-compat" { "debhelper" } else { name }).filter(|_| plain).map(str::to_owned)
-    };
-    let mut names: Vec<String> = fields.split(',').filter_map(wanted).collect();
-    names.sort();
-    names.dedup();
+    let control = control(files, found);
+    let list = paragraphs(&control).skip(1);
+    let mut names: Vec<String> = list.filter_map(|p| file_name(p, version)).collect();
+    names.extend(["buildinfo", "changes"].map(|end| format!("{source}_{version}_{ARCH}.{end}")));
     names
+}
+
+/// Whether it can be a part of a file's name here.
+fn is_plain(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "+-.~".contains(c))
+}
+
+/// `None` for a package that is not made here: of other machines, or of a profile that nobody asked for.
+fn file_name(package: Paragraph<'_>, version: &str) -> Option<String> {
+    let name = package.get("Package").filter(|name| is_plain(name))?;
+    let arch = package.get("Architecture")?;
+    let arch = match arch {
+        "all" => "all",
+        list if depends::any_fits(list) => ARCH,
+        _ => return None,
+    };
+    let profiles = package.get("Build-Profiles").unwrap_or_default();
+    let end = if package.get("Package-Type") == Some("udeb") { "udeb" } else { "deb" };
+    depends::profiles_fit(profiles).then(|| format!("{name}_{version}_{arch}.{end}"))
 }
 
 #[cfg(test)]
@@ -84,14 +94,29 @@ mod tests {
 
     #[test]
     fn a_source_package() {
-        let control = "Source: hello\nBuild-Depends: debhelper-compat (= 13),\n libfoo-dev:any (>= 1) | libbar-dev,\n help2man <!nocheck>, x [i386],\nMaintainer: me\n\nPackage: hello\n";
+        let control = "Source: hello\n\nPackage: hello\nArchitecture: any\n\nPackage: hello-doc\nArchitecture: all\n\n\
+                       Package: hello-other\nArchitecture: arm64 armhf\n\nPackage: hello-udeb\nPackage-Type: udeb\n# why\n\
+                       Architecture: linux-any\nBuild-Profiles: <!noudeb>\n\nPackage: hello-stage\nArchitecture: any\n\
+                       Build-Profiles: <stage1>\n";
         let list = files(&[
             ("debian/control", control),
-            ("debian/changelog", "hello (2.10-3) unstable; urgency=low\n"),
+            ("debian/changelog", "hello (1:2.10-3) unstable; urgency=low\n"),
         ]);
         let found = &detect(&list)[0];
-        assert_eq!((found.name.as_deref(), found.version.as_deref()), (Some("hello"), Some("2.10-3")));
-        assert_eq!(build_depends(&list, found), ["debhelper", "libfoo-dev"]);
-        assert_eq!(found.makes, [Product::Program("hello".into())]);
+        assert_eq!((found.name.as_deref(), found.version.as_deref()), (Some("hello"), Some("1:2.10-3")));
+        assert_eq!(found.makes.len(), 5);
+        assert_eq!(
+            makes(&list, found),
+            [
+                "hello_2.10-3_amd64.deb",
+                "hello-doc_2.10-3_all.deb",
+                "hello-udeb_2.10-3_amd64.udeb",
+                "hello_2.10-3_amd64.buildinfo",
+                "hello_2.10-3_amd64.changes",
+            ]
+        );
+        assert!(requires_root(&list, found));
+        let list = files(&[("debian/control", "Source: a\nRules-Requires-Root: no\n")]);
+        assert!(!requires_root(&list, &detect(&list)[0]));
     }
 }

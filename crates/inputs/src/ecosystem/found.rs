@@ -67,6 +67,7 @@ pub enum Tool {
     Pip,
     Pipenv,
     Poetry,
+    Pdm,
     Uv,
     /// Any that reads PEP 751's `pylock.toml`.
     Pylock,
@@ -96,6 +97,7 @@ impl Tool {
             Self::Pip => "pip",
             Self::Pipenv => "pipenv",
             Self::Poetry => "poetry",
+            Self::Pdm => "pdm",
             Self::Uv => "uv",
             Self::Pylock => "pylock",
             Self::Maven => "Maven",

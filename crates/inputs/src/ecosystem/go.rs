@@ -158,6 +158,11 @@ fn parse(text: &str) -> GoMod {
     module
 }
 
+/// The modules that a `go.mod` asks for itself, without those that only others need.
+pub(crate) fn requires(text: &str) -> impl Iterator<Item = String> {
+    parse(text).require.into_iter().filter(|(.., indirect, _)| !indirect).map(|(path, ..)| path)
+}
+
 fn unquote(word: &str) -> String {
     word.trim_matches(['"', '`']).to_owned()
 }

@@ -53,12 +53,24 @@ fn found(files: &Files<'_>, dir: &RelPath, signs: &[&str]) -> Option<Found> {
             found.notes.push("there is no Gradle wrapper, so nothing says which Gradle is meant".to_owned());
         }
     }
+    let builds = files.paths().filter(|p| p.is_within(dir) && p.file_name() == Some("build.gradle"));
+    let old =
+        builds.filter_map(|path| super::maven::too_old(&compatibility(&files.glance(path))?, path)).next();
+    found.notes.extend(old);
     if found.lockfile.is_none() {
         found.notes.push(
             "Gradle locks no versions here: what is fetched is pinned by the recording alone".to_owned(),
         );
     }
     Some(found)
+}
+
+/// The number in `sourceCompatibility = 1.6`, or in `JavaVersion.VERSION_1_6`.
+fn compatibility(text: &str) -> Option<String> {
+    let line = text.lines().find_map(|l| l.trim().strip_prefix("sourceCompatibility"))?;
+    let value =
+        line.trim_matches([' ', '=', '\'', '"', '\t']).replace("JavaVersion.VERSION_", "").replace('_', ".");
+    Some(value)
 }
 
 /// The entries of `gradle.lockfile`, with the hashes of `verification-metadata.xml`.
@@ -149,6 +161,22 @@ fn verification(files: &Files<'_>, path: &RelPath) -> Result<Verified, Ecosystem
 mod tests {
     use super::*;
     use crate::ecosystem::files::tests::files;
+
+    #[test]
+    fn a_java_that_nothing_compiles_for_is_told() {
+        for (line, old) in [
+            ("    sourceCompatibility = 1.6", true),
+            ("sourceCompatibility='1.5'", true),
+            ("sourceCompatibility = JavaVersion.VERSION_1_6", true),
+            ("sourceCompatibility = 1.8", false),
+            ("sourceCompatibility = JavaVersion.VERSION_17", false),
+            ("sourceCompatibility = jdkVersion", false),
+        ] {
+            let list = files(&[("build.gradle", "\n"), ("a/build.gradle", line)]);
+            let notes = detect(&list)[0].notes.join("\n");
+            assert_eq!(notes.contains("a/build.gradle asks for Java"), old, "{line}: {notes}");
+        }
+    }
 
     #[test]
     fn locked_versions_get_the_hashes_that_are_verified() {

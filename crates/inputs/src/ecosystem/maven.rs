@@ -64,6 +64,7 @@ fn describe(files: &Files<'_>, pom: &Pom, found: &mut Found) {
             _ => found.makes.push(Product::Jar(name)),
         }
         if let Some(release) = pom.java_release() {
+            found.notes.extend(too_old(&release, &pom.file));
             found.want(
                 "java",
                 release.trim_start_matches("1."),
@@ -78,6 +79,17 @@ fn describe(files: &Files<'_>, pom: &Pom, found: &mut Found) {
                 .to_owned(),
         );
     }
+}
+
+/// What to know of a release of Java that no compiler of today makes classes for.
+pub(super) fn too_old(release: &str, said_by: &RelPath) -> Option<String> {
+    let number = release.strip_prefix("1.").unwrap_or(release).parse::<u32>().ok()?;
+    (number < 7).then(|| {
+        format!(
+            "{said_by} asks for Java {number}, and the compilers of JDK 12 and later refuse what is older than 7 (of JDK 20 \
+             and later, than 8): take an older JDK as a [[toolchain.archive]], or ask for a later Java"
+        )
+    })
 }
 
 /// What the project and its modules ask for, plugins included.

@@ -4,6 +4,7 @@
 //! that they make themselves, which says nothing about the bytes that are fetched: these are pinned by the recording
 //! alone.
 
+mod first;
 mod lock;
 mod pnpm;
 mod yarn;
@@ -112,8 +113,13 @@ fn found(files: &Files<'_>, dir: &RelPath, members: Vec<RelPath>) -> Option<Foun
             format!("`engines` in {}", found.manifest),
         );
     }
-    if let Some(path) = found.lockfile.clone().filter(|_| tool == Tool::Npm) {
-        for (name, range) in lock::engines(&files.glance(&path)) {
+    if let Some(path) = found.lockfile.clone() {
+        let engines = match tool {
+            Tool::Npm => lock::engines(&files.glance(&path)),
+            Tool::Pnpm => pnpm::engines(&path, &files.glance(&path)),
+            _ => Vec::new(),
+        };
+        for (name, range) in engines {
             found.want(
                 "node",
                 range.split("||").next().unwrap_or_default(),

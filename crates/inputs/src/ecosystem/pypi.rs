@@ -1,9 +1,10 @@
-//! Python: `pyproject.toml`, `setup.py`, requirements, and the lockfile of pip, uv, poetry, pipenv or PEP 751.
+//! Python: `pyproject.toml`, `setup.py`, requirements, and the lockfile of pip, uv, poetry, pdm, pipenv or PEP 751.
 //!
 //! No lockfile of Python locks `build-system.requires`, the packages that a wheel is built with: the recording alone pins
 //! these. A wheel names its dependencies as ranges and holds none of them, so one is built without a lockfile; what
 //! installs its dependencies is not.
 
+mod pdm;
 mod pylock;
 mod requirements;
 mod tables;
@@ -22,6 +23,7 @@ const MANIFESTS: &[&str] = &["pyproject.toml", "setup.py", "setup.cfg", "Pipfile
 const LOCKS: &[(&str, Tool)] = &[
     ("uv.lock", Tool::Uv),
     ("poetry.lock", Tool::Poetry),
+    ("pdm.lock", Tool::Pdm),
     ("pylock.toml", Tool::Pylock),
     ("Pipfile.lock", Tool::Pipenv),
     ("requirements.txt", Tool::Pip),
@@ -97,9 +99,10 @@ fn found(files: &Files<'_>, dir: &RelPath) -> Option<Found> {
     if let Some(range) = text(&["project.requires-python", "tool.poetry.dependencies.python"]) {
         found.want("python", &range, format!("`requires-python` in {}", found.manifest));
     }
-    // Poetry's own way to say that nothing is packaged.
+    // How each tool says that nothing is packaged.
     let is_packaged = dig(&pyproject, "tool.poetry.package-mode").and_then(Value::as_bool).unwrap_or(true)
-        && dig(&pyproject, "tool.uv.package").and_then(Value::as_bool).unwrap_or(true);
+        && dig(&pyproject, "tool.uv.package").and_then(Value::as_bool).unwrap_or(true)
+        && dig(&pyproject, "tool.pdm.distribution").and_then(Value::as_bool).unwrap_or(true);
     let makes_wheel = is_packaged && (has_backend || has_setup);
     if makes_wheel {
         found.makes.push(wheel(files, dir, &pyproject));
@@ -152,6 +155,7 @@ fn lockfile(
                 match tool {
                     Tool::Uv => "uv lock",
                     Tool::Poetry => "poetry lock",
+                    Tool::Pdm => "pdm lock",
                     Tool::Pipenv => "pipenv lock",
                     _ => "pip lock -o pylock.toml .",
                 }
@@ -159,7 +163,10 @@ fn lockfile(
             );
         }
         None if files.at(&dir, "Pipfile").is_some() => found.lock_command = Some("pipenv lock".to_owned()),
-        None if !makes_wheel && asks => found.lock_command = Some("uv lock".to_owned()),
+        None if !makes_wheel && asks => {
+            let of_poetry = dig(&table(files, &dir), "tool.poetry.dependencies").is_some();
+            found.lock_command = Some(if of_poetry { "poetry lock" } else { "uv lock" }.to_owned());
+        }
         None => {
             if asks {
                 found.notes.push(
@@ -214,6 +221,7 @@ pub(super) fn components(files: &Files<'_>, found: &Found) -> Result<Vec<Compone
     match found.tool {
         Tool::Uv => uv::components(lockfile, &text, &found.manifest, &pyproject),
         Tool::Poetry => tables::poetry(lockfile, &text, &found.manifest, &pyproject),
+        Tool::Pdm => pdm::components(lockfile, &text, &found.manifest, &pyproject),
         Tool::Pipenv => tables::pipfile(files, found, lockfile, &text),
         Tool::Pylock => pylock::components(lockfile, &text),
         _ => requirements::components(files, lockfile),

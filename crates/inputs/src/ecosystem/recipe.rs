@@ -52,6 +52,8 @@ struct Step {
     comments: Vec<String>,
     uses: BTreeSet<&'static str>,
     packages: BTreeSet<String>,
+    /// Where the source lies, if not in the build directory itself.
+    place: Option<String>,
     /// Place to reference, besides the source.
     inputs: Vec<(String, String)>,
     /// Name, value, why.
@@ -62,8 +64,8 @@ struct Step {
     outputs: Vec<String>,
     artifacts: Vec<Artifact>,
     wants: Vec<Wanted>,
-    /// Why it needs the stricter conditions, a sentence; `None` if it does not.
-    pinned: Option<String>,
+    /// Stricter conditions that it needs, as lines of the recipe, each with the reason in a sentence.
+    conditions: Vec<(&'static str, String)>,
     /// The folder that a bundler makes, if that is all that the step makes.
     bundle: Option<RelPath>,
 }

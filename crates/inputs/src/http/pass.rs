@@ -100,7 +100,8 @@ impl Client<'_> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let Some(authorization) = self.host.authorization(url) {
+        let said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if let Some(authorization) = self.host.authorization(url).filter(|_| !said) {
             request = request.header("authorization", authorization);
         }
         if let Some(Begun { validator, blob, .. }) = &begun {

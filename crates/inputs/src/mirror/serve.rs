@@ -27,11 +27,13 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use model::{Digest, Sha256};
 use store::Store;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
 
 use super::folder::Folder;
 use super::index::{FORMAT, Index, NAME};
-use super::{MirrorError, import};
+use super::{MirrorError, Tls, import};
 use crate::source::git::proof;
 use crate::{Context, InputError};
 
@@ -122,13 +124,14 @@ impl Shelf {
 }
 
 /// Serves at `address` until `wait`, called on a thread of its own, returns. `ready` hears the address, with the port that
-/// was chosen if 0 was asked for.
+/// was chosen if 0 was asked for. With `tls`, nothing else is spoken.
 ///
 /// # Errors
 /// If it cannot be listened at.
 pub fn serve(
     shelf: Shelf,
     address: SocketAddr,
+    tls: Option<Tls>,
     ready: impl FnOnce(SocketAddr),
     wait: impl FnOnce() + Send + 'static,
 ) -> Result<(), InputError> {
@@ -145,7 +148,7 @@ pub fn serve(
     runtime.block_on(async move {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
         ready(here);
-        let clients = tokio::spawn(accept(listener, Arc::new(shelf)));
+        let clients = tokio::spawn(accept(listener, Arc::new(shelf), tls));
         let _ = end.await;
         clients.abort();
         Ok::<(), InputError>(())
@@ -155,7 +158,8 @@ pub fn serve(
     Ok(())
 }
 
-async fn accept(listener: tokio::net::TcpListener, shelf: Arc<Shelf>) {
+async fn accept(listener: tokio::net::TcpListener, shelf: Arc<Shelf>, tls: Option<Tls>) {
+    let tls = tls.map(|Tls(config)| TlsAcceptor::from(config));
     let room = Arc::new(Semaphore::new(CLIENTS));
     loop {
         let Ok(place) = Arc::clone(&room).acquire_owned().await else { return };
@@ -164,21 +168,33 @@ async fn accept(listener: tokio::net::TcpListener, shelf: Arc<Shelf>) {
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
-        let shelf = Arc::clone(&shelf);
+        let (shelf, tls) = (Arc::clone(&shelf), tls.clone());
         tokio::spawn(async move {
             let _place = place;
-            let service = service_fn(move |request| {
-                let shelf = Arc::clone(&shelf);
-                async move { Ok::<_, Infallible>(answer(request, shelf).await) }
-            });
-            // A connection that breaks has nobody left who could be told.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(PATIENCE)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            match tls {
+                None => speak(stream, shelf).await,
+                // Who does not come to an end with it keeps no place.
+                Some(tls) => {
+                    if let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, tls.accept(stream)).await {
+                        speak(stream, shelf).await;
+                    }
+                }
+            }
         });
     }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin, shelf: Arc<Shelf>) {
+    let service = service_fn(move |request| {
+        let shelf = Arc::clone(&shelf);
+        async move { Ok::<_, Infallible>(answer(request, shelf).await) }
+    });
+    // A connection that breaks has nobody left who could be told.
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn answer(request: Request<Incoming>, shelf: Arc<Shelf>) -> Response<Reply> {

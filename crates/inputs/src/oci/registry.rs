@@ -1,38 +1,30 @@
 //! A registry over the OCI Distribution API: manifests and blobs of one repository.
 //!
-//! Unencrypted only on the loopback interface, and a token is asked for only over such a connection or an encrypted one. Answers to
-//! 401 are the two that registries use: `Basic`, and `Bearer` with a token from where the challenge says.
+//! The only client of that protocol: toolchains bring images with it, `pin` asks what a tag is. Unencrypted only on the
+//! loopback interface. Who asks is in [`login`](super::login).
 
-use std::sync::Mutex;
+use std::fmt::Display;
 
-use base64::Engine as _;
-use model::Digest;
-use model::oci::{INDEX, MANIFEST, Reference};
-use serde::Deserialize;
+use model::oci::{INDEX, MANIFEST};
+use model::{Digest, Sha256};
 
-use super::credentials::{Credentials, Secret};
-use super::{DOCUMENT_LIMIT, ImageError};
+use super::DOCUMENT_LIMIT;
+use super::login::Login;
 use crate::http::Client;
 use crate::source::download_with;
 use crate::{Context, Host, HttpError, InputError};
 
-/// Names and values.
-type Headers<'a> = &'a [(&'a str, &'a str)];
-
 /// One repository of a registry.
 pub(crate) struct Registry<'a> {
-    host: &'a Host,
     client: &'a Client<'a>,
     /// `SCHEME://HOST[:PORT]`.
     base: String,
-    /// Host and port, as credentials are kept for it.
-    name: String,
     repository: String,
-    /// The header `Authorization`, once the registry has asked for it.
-    authorization: Mutex<Option<String>>,
+    login: Login<'a>,
 }
 
 impl<'a> Registry<'a> {
+    /// To read of `repository`; `named` is its registry, and without one it is the host's.
     pub(crate) fn open(
         host: &'a Host,
         client: &'a Client<'a>,
@@ -51,133 +43,48 @@ impl<'a> Registry<'a> {
             return Err(HttpError::Url { url: base, reason }.into());
         }
         let name = base.split_once("://").map_or(base.as_str(), |(_, rest)| rest).to_owned();
-        let repository = repository.to_owned();
-        Ok(Self { host, client, base, name, repository, authorization: Mutex::default() })
+        let login = Login::new(host, client, name, format!("repository:{repository}:pull"));
+        Ok(Self { client, base, repository: repository.to_owned(), login })
     }
 
     /// The bytes of a manifest or index, by tag or digest.
-    pub(super) fn manifest(&self, image: &Reference, name: &str) -> Result<Vec<u8>, InputError> {
+    pub(super) fn manifest(&self, image: &dyn Display, name: &str) -> Result<Vec<u8>, InputError> {
         let url = format!("{}/v2/{}/manifests/{name}", self.base, self.repository);
         let accept = [INDEX, MANIFEST].concat().join(", ");
-        self.asked(image, &|headers| {
+        self.login.asked(image, &|headers| {
             let mut headers = headers.to_vec();
             headers.push(("Accept", &accept));
             Ok(self.client.get_with(&url, &headers, DOCUMENT_LIMIT)?)
         })
     }
 
+    /// What a tag is now: the digest of its index, where it has one, else of its manifest. The registry is believed if it
+    /// says it; one that does not is asked for the bytes.
+    pub(crate) fn digest(&self, image: &dyn Display, tag: &str) -> Result<Sha256, InputError> {
+        let url = format!("{}/v2/{}/manifests/{tag}", self.base, self.repository);
+        let accept = [INDEX, MANIFEST].concat().join(", ");
+        let said = self.login.asked(image, &|headers| {
+            let mut headers = headers.to_vec();
+            headers.push(("Accept", &accept));
+            Ok(self.client.head(&url, &headers, "docker-content-digest")?)
+        })?;
+        match said.as_deref().and_then(|d| d.strip_prefix("sha256:")).and_then(|hex| hex.parse().ok()) {
+            Some(digest) => Ok(digest),
+            None => Ok(Sha256::of(&self.manifest(image, tag)?)),
+        }
+    }
+
     /// Brings a blob into the store and says what came.
     pub(super) fn blob(
         &self,
         cx: &Context<'_>,
-        image: &Reference,
+        image: &dyn Display,
         digest: &Digest,
     ) -> Result<Digest, InputError> {
         let url = format!("{}/v2/{}/blobs/sha256:{}", self.base, self.repository, digest.hex());
         let name = format!("layer {}", &digest.hex()[..12]);
-        self.asked(image, &|headers| download_with(cx, self.client, &name, &url, headers, digest.size.max(1)))
-    }
-
-    /// Asks; and asks again with a name, if the registry wants to know it.
-    fn asked<T>(
-        &self,
-        image: &Reference,
-        ask: &dyn Fn(Headers<'_>) -> Result<T, InputError>,
-    ) -> Result<T, InputError> {
-        let known = self.authorization.lock().expect("no thread panics while it holds the token").clone();
-        let answer = match &known {
-            Some(value) => ask(&[("Authorization", value)]),
-            None => ask(&[]),
-        };
-        let challenge = match answer {
-            Err(InputError::Http(HttpError::Unauthorized { challenge, .. })) => challenge,
-            other => return other.map_err(|e| self.said(image, e)),
-        };
-        let value = self.authorize(image, &challenge)?;
-        let answer = ask(&[("Authorization", &value)]);
-        *self.authorization.lock().expect("no thread panics while it holds the token") = Some(value);
-        answer.map_err(|e| self.said(image, e))
-    }
-
-    fn said(&self, image: &Reference, error: InputError) -> InputError {
-        let denied = |reason: String| {
-            ImageError::Denied { registry: self.name.clone(), image: image.to_string(), reason }.into()
-        };
-        match error {
-            InputError::Http(HttpError::NotFound { url }) => {
-                ImageError::Missing { image: image.to_string(), reason: format!("{url} is not there") }.into()
-            }
-            InputError::Http(HttpError::Unauthorized { .. }) => {
-                denied(format!("{} is not enough", self.who()))
-            }
-            InputError::Http(HttpError::Status { status: 403, .. }) => {
-                denied(format!("it answers 403 to {}", self.who()))
-            }
-            other => other,
-        }
-    }
-
-    fn who(&self) -> String {
-        match Credentials::of(self.host).map(|c| c.find(&self.name)) {
-            Ok(Ok(Some(secret))) => format!("what this host has for `{}`", secret.user),
-            _ => "a request without a name".to_owned(),
-        }
-    }
-
-    /// What to answer to a challenge.
-    fn authorize(&self, image: &Reference, challenge: &str) -> Result<String, InputError> {
-        let secret = Credentials::of(self.host)
-            .and_then(|credentials| credentials.find(&self.name))
-            .map_err(ImageError::from)?;
-        let denied = |reason: String| -> InputError {
-            ImageError::Denied { registry: self.name.clone(), image: image.to_string(), reason }.into()
-        };
-        let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            let secret =
-                secret.ok_or_else(|| denied("it wants a name, and this host has none for it".into()))?;
-            return Ok(basic(&secret));
-        }
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(denied(format!("it wants to be asked in a way that is not known: `{challenge}`")));
-        }
-        let field = |name: &str| parameter(parameters, name);
-        let realm =
-            field("realm").ok_or_else(|| denied(format!("its challenge has no realm: `{challenge}`")))?;
-        if !realm.starts_with("https://") && !is_loopback(&realm) {
-            return Err(denied(format!(
-                "it wants a token from `{realm}`, over a connection that all can read"
-            )));
-        }
-        let scope = field("scope").unwrap_or_else(|| format!("repository:{}:pull", self.repository));
-        let mut url =
-            format!("{realm}{}scope={}", if realm.contains('?') { '&' } else { '?' }, escaped(&scope));
-        if let Some(service) = field("service") {
-            url.push_str(&format!("&service={}", escaped(&service)));
-        }
-        #[derive(Deserialize)]
-        struct Token {
-            #[serde(default)]
-            token: String,
-            #[serde(default)]
-            access_token: String,
-        }
-        let header = secret.as_ref().map(basic);
-        let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
-        let bytes = match self.client.get_with(&url, &headers, DOCUMENT_LIMIT) {
-            Ok(bytes) => bytes,
-            Err(HttpError::Unauthorized { .. } | HttpError::Status { status: 400 | 403, .. }) => {
-                return Err(denied(format!("it gives no token to {}", self.who())));
-            }
-            Err(other) => return Err(other.into()),
-        };
-        let token: Token =
-            serde_json::from_slice(&bytes).map_err(|e| denied(format!("its token cannot be read: {e}")))?;
-        let token = if token.token.is_empty() { token.access_token } else { token.token };
-        if token.is_empty() || token.bytes().any(|b| !b.is_ascii_graphic()) {
-            return Err(denied("its token cannot be read".into()));
-        }
-        Ok(format!("Bearer {token}"))
+        self.login
+            .asked(image, &|headers| download_with(cx, self.client, &name, &url, headers, digest.size.max(1)))
     }
 }
 
@@ -191,67 +98,14 @@ fn address(registry: &str) -> String {
 }
 
 /// Whether a URL is of this machine itself.
-fn is_loopback(url: &str) -> bool {
+pub(super) fn is_loopback(url: &str) -> bool {
     let Some(host) = crate::host::host_of(url) else { return false };
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
-fn basic(secret: &Secret) -> String {
-    let text = format!("{}:{}", secret.user, secret.password);
-    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
-}
-
-/// A parameter of a challenge (RFC 9110, 11.2): `NAME="VALUE"` or `NAME=VALUE`, with commas between.
-fn parameter(text: &str, name: &str) -> Option<String> {
-    let mut rest = text;
-    loop {
-        rest = rest.trim_start_matches([' ', ',']);
-        let (key, after) = rest.split_once('=')?;
-        let value;
-        if let Some(quoted) = after.strip_prefix('"') {
-            let mut out = String::new();
-            let mut characters = quoted.char_indices();
-            let end = loop {
-                match characters.next()? {
-                    (at, '"') => break at,
-                    (_, '\\') => out.push(characters.next()?.1),
-                    (_, c) => out.push(c),
-                }
-            };
-            value = out;
-            rest = &quoted[end + 1..];
-        } else {
-            let end = after.find(',').unwrap_or(after.len());
-            value = after[..end].trim().to_owned();
-            rest = &after[end..];
-        }
-        if key.trim().eq_ignore_ascii_case(name) {
-            return Some(value);
-        }
-    }
-}
-
-/// As it may stand in a query.
-fn escaped(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/,".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn challenges_are_read() {
-        let text = r#"realm="https://a.example.org/token",service="a \"b\", c" , scope=repository:x:pull"#;
-        assert_eq!(parameter(text, "realm").as_deref(), Some("https://a.example.org/token"));
-        assert_eq!(parameter(text, "service").as_deref(), Some("a \"b\", c"));
-        assert_eq!(parameter(text, "Scope").as_deref(), Some("repository:x:pull"));
-        for text in ["", "realm", "realm=\"", "realm=\"a\\"] {
-            assert_eq!(parameter(text, "scope"), None);
-            assert!(parameter(text, "realm").is_none());
-        }
-    }
 
     #[test]
     fn only_this_machine_is_asked_in_the_clear() {

@@ -17,6 +17,7 @@ pub(super) fn lock(
     client: &Client<'_>,
     name: &str,
     purl: &Purl,
+    packed: bool,
     toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<LockedSource, InputError> {
@@ -32,7 +33,22 @@ pub(super) fn lock(
         Some(licence) => Some(licence),
         None => declared(cx, purl, &tree)?,
     };
-    Ok(LockedSource { origin: Locator::Package { purl: purl.clone() }, licence, epoch, tree, files })
+    let tree = if packed { side_by_side(cx, &files)? } else { tree };
+    Ok(LockedSource { origin: Locator::Package { purl: purl.clone(), packed }, licence, epoch, tree, files })
+}
+
+/// The files as they are served, in one folder.
+fn side_by_side(cx: &Context<'_>, files: &[LockedFile]) -> Result<Digest, InputError> {
+    let mut tree = Tree::default();
+    for file in files {
+        let name = file.path.rsplit('/').next().unwrap_or_default();
+        let place = |cause| archive::ArchiveError::Place { member: file.path.clone(), cause };
+        let path = name.parse().map_err(|e: model::path::PathError| place(e.into()))?;
+        tree.insert(&path, Node::File { digest: file.digest, executable: false }).map_err(place)?;
+    }
+    let finished = tree.finish();
+    cx.store.put_tree(&finished)?;
+    Ok(finished.root)
 }
 
 /// Brings the locked files, from wherever the registry has them now, and unpacks them.
@@ -41,10 +57,11 @@ pub(super) fn fetch(
     client: &Client<'_>,
     name: &str,
     purl: &Purl,
-    files: &[LockedFile],
+    locked: &LockedSource,
     toolchain: Option<&Debian>,
     suite: &str,
 ) -> Result<Digest, InputError> {
+    let files = &locked.files;
     if files.iter().any(|f| !cx.store.contains(&f.digest)) {
         let Located { files: remotes, .. } = registry::relocate(cx, client, purl, files, toolchain, suite)?;
         for file in files.iter().filter(|f| !cx.store.contains(&f.digest)) {
@@ -54,7 +71,10 @@ pub(super) fn fetch(
             bring(cx, client, name, remote, Some(&file.digest))?;
         }
     }
-    Ok(unpack(cx, purl, files)?.0)
+    match locked.origin {
+        Locator::Package { packed: true, .. } => side_by_side(cx, files),
+        _ => Ok(unpack(cx, purl, files)?.0),
+    }
 }
 
 /// Brings one file and checks the registry's hash, and the lock's.
@@ -120,7 +140,13 @@ pub(crate) fn lock_tool(
         Some(licence) => Some(licence),
         None => declared(cx, purl, &tree)?,
     };
-    Ok(LockedSource { origin: Locator::Package { purl: purl.clone() }, licence, epoch, tree, files })
+    Ok(LockedSource {
+        origin: Locator::Package { purl: purl.clone(), packed: false },
+        licence,
+        epoch,
+        tree,
+        files,
+    })
 }
 
 /// Brings a locked tool's files, from wherever the registry has them now, and gives the tree that they make.

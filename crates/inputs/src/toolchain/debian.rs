@@ -3,17 +3,19 @@
 //! The chain of trust: a keyring → the signature of `InRelease` ([`release`]) → the hash of each `Packages` index
 //! ([`packages`]) → the hash of each package. The packages' closure is resolved once, at lock time ([`resolve`]); each is
 //! decoded ([`unpack`]) and all are laid over one another into a tree ([`assemble`]), with what maintainer scripts would
-//! have done read from them ([`alternatives`]) or kept as a table ([`fixups`]).
+//! have done read from them ([`alternatives`]) or kept as a table ([`fixups`]), and dpkg's database of them ([`database`]).
 
 mod alternatives;
 mod archive_of;
 mod assemble;
 mod copyright;
+mod database;
 mod fixups;
 mod locked;
 mod packages;
 mod release;
 mod resolve;
+mod stanza;
 mod unpack;
 mod version;
 

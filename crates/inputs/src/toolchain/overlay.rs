@@ -119,7 +119,7 @@ pub(super) fn bring_again(
     arch: &str,
 ) -> Result<(), InputError> {
     let found = match &locked.origin {
-        Locator::Package { purl } => {
+        Locator::Package { purl, .. } => {
             package::fetch_tool(cx, client, &locked.name, purl, arch, &locked.files, locked.strip)
         }
         Locator::Url { url, sha256, strip } => {
@@ -167,7 +167,9 @@ fn bring(
     arch: &str,
 ) -> Result<LockedSource, InputError> {
     match &recipe.origin {
-        Locator::Package { purl } => package::lock_tool(cx, client, &recipe.name, purl, arch, recipe.strip),
+        Locator::Package { purl, .. } => {
+            package::lock_tool(cx, client, &recipe.name, purl, arch, recipe.strip)
+        }
         Locator::Url { url, sha256, strip } => {
             let source = url::lock(cx, client, &recipe.name, url, sha256, *strip, &[])?;
             executable(cx.store, source)
@@ -216,7 +218,7 @@ fn remember(store: &Store, locked: &LockedArchive, arch: &str) -> Result<(), Sto
 fn archive_key(locked: &LockedArchive, arch: &str) -> Digest {
     let origin = match &locked.origin {
         Locator::Url { sha256, strip, .. } => serde_json::json!(["url", sha256.hex(), strip]),
-        Locator::Package { purl } => serde_json::json!(["package", purl.to_string(), locked.strip, arch]),
+        Locator::Package { purl, .. } => serde_json::json!(["package", purl.to_string(), locked.strip, arch]),
         Locator::Git { commit, .. } => serde_json::json!(["git", commit]),
     };
     let files: Vec<_> = locked.files.iter().map(|f| (&f.path, f.digest.to_string())).collect();

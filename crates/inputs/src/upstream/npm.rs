@@ -43,6 +43,22 @@ pub(super) fn fetched(path: &str) -> Option<(String, String)> {
     Some((name.replace("%2f", "/").replace("%2F", "/"), file.to_owned()))
 }
 
+/// The path in the registry of a tarball whose address at another one a lockfile has: `…/NAME/-/BASE-VERSION.tgz`.
+pub(super) fn elsewhere(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let path = &rest[rest.find('/')?..];
+    let (before, file) = path.rsplit_once("/-/")?;
+    let mut parts: Vec<&str> = before.rsplitn(3, '/').collect();
+    parts.reverse();
+    // A registry may lie in folders of its host; a scope begins with `@`.
+    let scoped = parts.len() > 1 && parts[parts.len() - 2].starts_with('@');
+    let name = parts[parts.len() - if scoped { 2 } else { 1 }..].join("/");
+    let base = name.rsplit('/').next()?;
+    let is_its = file.strip_prefix(base).is_some_and(|rest| rest.starts_with('-') && rest.ends_with(".tgz"));
+    let path = format!("/{name}/-/{file}");
+    (is_its && split(&path).is_some() && !file.contains(['?', '#', '/'])).then_some(path)
+}
+
 /// A package's document: the versions whose tarballs stay, with addresses of the inside, keys sorted; no times, no
 /// people, no tags but those that point to such a version.
 pub(super) fn canonical(text: &str, name: &str, kept: Option<&BTreeSet<String>>) -> Result<String, String> {
@@ -84,6 +100,23 @@ mod tests {
         assert_eq!(split("/@a/b/1.0.0"), Some(("@a/b".into(), Some("1.0.0".into()))));
         assert_eq!((split("/"), split("/@a"), split("/../x")), (None, None, None));
         assert_eq!(fetched("/@a/b/-/b-1.tgz"), Some(("@a/b".into(), "b-1.tgz".into())));
+    }
+
+    #[test]
+    fn tarballs_at_other_registries() {
+        for (url, path) in [
+            ("https://n.example.org/left/-/left-1.0.0.tgz", Some("/left/-/left-1.0.0.tgz")),
+            ("https://n.example.org/api/npm/@s/left/-/left-1.0.0.tgz", Some("/@s/left/-/left-1.0.0.tgz")),
+            ("https://n.example.org/api/npm/left/-/left-1.0.0.tgz", Some("/left/-/left-1.0.0.tgz")),
+            ("https://n.example.org/left/-/right-1.0.0.tgz", None),
+            ("https://n.example.org/left/-/left-1.0.0.zip", None),
+            ("https://n.example.org/left-1.0.0.tgz", None),
+            ("https://n.example.org/-/left-1.0.0.tgz", None),
+            ("https://n.example.org/../-/..-1.tgz", None),
+            ("https://n.example.org", None),
+        ] {
+            assert_eq!(elsewhere(url).as_deref(), path, "{url}");
+        }
     }
 
     #[test]

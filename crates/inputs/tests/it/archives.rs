@@ -189,7 +189,7 @@ fn a_go_module_is_checked_with_the_checksum_database() {
     let purl = "pkg:golang/example.org/Tools@v0.0.1";
     let mut tools = archive("tools", String::new(), b"", "opt");
     tools.purl = None;
-    tools.origin = Locator::Package { purl: purl.parse().unwrap() };
+    tools.origin = Locator::Package { purl: purl.parse().unwrap(), packed: false };
     let lock = |world: &World, tools: &ToolArchive| {
         let recipe = recipe(toolchain(vec![tools.clone()]), []);
         world.with(|cx| inputs::lock(cx, &recipe, None)).map_err(|e| chain(&e))

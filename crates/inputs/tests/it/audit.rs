@@ -1,5 +1,6 @@
 //! Audit: a labelled corpus, hostile texts, and what an answer is made of.
 
+mod beyond;
 mod corpus;
 mod hostile;
 mod repository;
@@ -14,7 +15,7 @@ pub(crate) fn of(files: &[(&str, &str)]) -> Report {
         .iter()
         .map(|(path, text)| Sheet { path: (*path).to_owned(), content: Content::Text((*text).to_owned()) })
         .collect();
-    audit(&sheets, &[])
+    audit(&sheets, &[], &[])
 }
 
 /// The rules found, with their lines.

@@ -15,6 +15,7 @@ use pgp::types::{KeyDetails, Password};
 pub(crate) const SUITE: &str = "tiny";
 
 /// One member of a package.
+#[derive(Clone, Copy)]
 pub(crate) enum Member<'a> {
     File(&'a str, u32, &'a str),
     Link(&'a str, &'a str),
@@ -67,11 +68,22 @@ impl Archive {
         postinst: &str,
         members: &[Member<'_>],
     ) {
+        let scripts = [Member::File("./postinst", 0o755, postinst)];
+        self.package_with(name, version, fields, if postinst.is_empty() { &[] } else { &scripts }, members);
+    }
+
+    /// As [`Archive::package`]; `beside` lies beside the control file.
+    pub(crate) fn package_with(
+        &mut self,
+        name: &str,
+        version: &str,
+        fields: &str,
+        beside: &[Member<'_>],
+        members: &[Member<'_>],
+    ) {
         let control = format!("Package: {name}\nVersion: {version}\nArchitecture: amd64\n{fields}");
         let mut scripts = vec![Member::File("./control", 0o644, control.as_str())];
-        if !postinst.is_empty() {
-            scripts.push(Member::File("./postinst", 0o755, postinst));
-        }
+        scripts.extend_from_slice(beside);
         let bytes = deb(&tar(&scripts), &tar(members));
         let path = format!("pool/{name}_{version}_amd64.deb");
         std::fs::write(self.folder.join(&path), &bytes).unwrap();

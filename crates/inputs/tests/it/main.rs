@@ -6,6 +6,7 @@ mod answers;
 mod archives;
 mod audit;
 mod debian_archive;
+mod dpkg;
 mod ecosystem;
 mod host;
 mod hostile;

@@ -84,7 +84,8 @@ pub(crate) fn site_of(more: usize) -> Site {
     let nothing = Answered { status: 404, body: Digest::of(b""), content_type: None, location: None };
     let gone = Asked::get(Place::Url("https://example.org/none".into()));
     let requests = Transcript([(asked, answered), (gone, nothing)].into());
-    let step = LockedStep { uses: vec![Ecosystem::Web], record: vec!["ask".into()], requests };
+    let step =
+        LockedStep { uses: vec![Ecosystem::Web], record: vec!["ask".into()], requests, packages: Vec::new() };
     lock.steps.insert("build".into(), step);
     Site { folder, world, recipe, lock }
 }

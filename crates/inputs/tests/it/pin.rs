@@ -132,13 +132,13 @@ fn a_real_registry_says_what_a_tag_is() {
     let digest = registry.push("team/base", "1.0");
     let library = registry.push("library/base", "latest");
     let host = Host::empty();
-    let of = |image: &str| Registries::new(&host, &env(), Some(registry.address.clone())).resolve(image);
+    let of = |image: &str| Registries::new(&host, Some(registry.address.clone())).resolve(image);
     assert_eq!(of(&format!("{}/team/base:1.0", registry.address)), Ok(digest.clone()));
     assert_eq!(of("team/base:1.0"), Ok(digest));
     assert_eq!(of("base"), Ok(library));
     let error = of("team/base:2.0").unwrap_err().to_string();
     assert!(error.contains("404") && error.contains("team/base:2.0"), "{error}");
-    let nobody = Registries::new(&host, &env(), None).resolve("team/base:1.0");
+    let nobody = Registries::new(&host, None).resolve("team/base:1.0");
     assert_eq!(nobody, Err(PinError::NoRegistry { image: "team/base:1.0".to_owned() }));
 }
 
@@ -149,14 +149,15 @@ fn a_real_registry_is_told_who_asks() {
     let home = tempfile::tempdir().unwrap();
     let mut env = env();
     env.insert("HOME".to_owned(), home.path().display().to_string());
-    let host = Host::empty();
+    let mut host = Host::empty();
+    host.env = env;
     let image = format!("{}/team/base:1.0", registry.address);
-    let error = Registries::new(&host, &env, None).resolve(&image).unwrap_err().to_string();
+    let error = Registries::new(&host, None).resolve(&image).unwrap_err().to_string();
     assert!(error.contains("log in"), "{error}");
     std::fs::create_dir(home.path().join(".docker")).unwrap();
     let config = format!("{{\"auths\": {{\"{}\": {{\"auth\": \"{}\"}}}}}}", registry.address, registry::AUTH);
     std::fs::write(home.path().join(".docker/config.json"), config).unwrap();
-    assert_eq!(Registries::new(&host, &env, None).resolve(&image), Ok(digest));
+    assert_eq!(Registries::new(&host, None).resolve(&image), Ok(digest));
 }
 
 /// The flow of tokens as the specification has it: refused, sent to the realm, let in.
@@ -187,7 +188,7 @@ fn a_token_is_asked_for_where_the_registry_says() {
         }
     });
     let host = Host::empty();
-    let resolved = Registries::new(&host, &env(), None).resolve(&format!("{address}/a/b:1"));
+    let resolved = Registries::new(&host, None).resolve(&format!("{address}/a/b:1"));
     assert_eq!(resolved, Ok(DIGEST.to_owned()));
 }
 

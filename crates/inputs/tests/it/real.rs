@@ -25,7 +25,7 @@ fn toolchain(packages: &[&str]) -> Toolchain {
 #[test]
 fn a_c_toolchain_and_a_source_of_every_registry() {
     let world = world();
-    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap() });
+    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap(), packed: false });
     let recipe = recipe(
         toolchain(&["g++", "gcc", "libc6-dev", "make"]),
         [

@@ -34,7 +34,7 @@ fn refused(world: &World, source: Source) -> String {
 }
 
 fn purl(text: &str) -> Source {
-    Source::Fetched(Locator::Package { purl: text.parse().unwrap() })
+    Source::Fetched(Locator::Package { purl: text.parse().unwrap(), packed: false })
 }
 
 #[test]
@@ -181,6 +181,14 @@ fn registries_check_their_own_hash() {
         (locked.licence.as_deref(), locked.files[0].path.as_str()),
         (Some("MIT"), "six-y/six_y-1.0.tar.gz")
     );
+    // Its file as it is served, of which the rest is known all the same.
+    let origin = Locator::Package { purl: "pkg:pypi/six.y@1.0".parse().unwrap(), packed: true };
+    let packed = lock(&world, Source::Fetched(origin)).unwrap_or_else(|e| panic!("{}", chain(&e)));
+    assert_eq!(world.paths(&packed.tree), ["six_y-1.0.tar.gz"]);
+    assert_eq!(
+        (packed.epoch, &packed.licence, &packed.files),
+        (locked.epoch, &locked.licence, &locked.files)
+    );
     let bare = r#"{"files":[{"filename":"six_y-1.0.tar.gz","url":"x","hashes":{"md5":"00"}}]}"#;
     put("pypi/six-y/index.html", bare.as_bytes());
     assert!(refused(&world, purl("pkg:pypi/six.y@1.0")).contains("no SHA-256 for six_y-1.0.tar.gz"));
@@ -203,7 +211,7 @@ fn a_go_module_is_a_source_without_path_and_version_before_its_files() {
     let mut world = World::new();
     world.host.env.insert("GOPROXY".into(), server.base.clone());
     world.host.env.insert("GOSUMDB".into(), "sums.example.org".into());
-    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap() });
+    let purl = |text: &str| Source::Fetched(Locator::Package { purl: text.parse().unwrap(), packed: false });
     let locked =
         lock(&world, purl("pkg:golang/example.org/Tools@v0.0.1")).unwrap_or_else(|e| panic!("{}", chain(&e)));
     let h1 = locked.files[0].registry_hash.clone().unwrap();

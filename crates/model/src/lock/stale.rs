@@ -122,6 +122,19 @@ impl Differences {
         for (name, origin) in &wanted {
             let found = lock.sources.get(*name).map(|s| s.origin.to_string()).unwrap_or_default();
             self.compare(&format!("sources.{name}"), origin.to_string(), found);
+            match (origin, lock.sources.get(*name).map(|s| &s.origin)) {
+                (
+                    Locator::Url { sha256, strip, .. },
+                    Some(Locator::Url { sha256: locked, strip: old, .. }),
+                ) => {
+                    self.compare(&format!("sources.{name}.sha256"), sha256.hex(), locked.hex());
+                    self.compare(&format!("sources.{name}.strip"), strip.to_string(), old.to_string());
+                }
+                (Locator::Package { packed, .. }, Some(Locator::Package { packed: old, .. })) => {
+                    self.compare(&format!("sources.{name}.packed"), packed.to_string(), old.to_string());
+                }
+                _ => {}
+            }
         }
         for (name, source) in &lock.sources {
             if !wanted.contains_key(name) {

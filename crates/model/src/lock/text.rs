@@ -251,7 +251,7 @@ impl From<LockedArchive> for ArchiveText {
                 text.sha256 = Some(sha256);
                 text.strip = Some(strip);
             }
-            Locator::Package { purl } => text.purl = Some(purl),
+            Locator::Package { purl, .. } => text.purl = Some(purl),
             Locator::Git { url, .. } => text.url = Some(url),
         }
         text
@@ -267,7 +267,7 @@ impl TryFrom<ArchiveText> for LockedArchive {
                 let strip = text.strip.ok_or("missing field `strip` of an archive with `url`")?;
                 (Locator::Url { url, sha256, strip }, purl, None)
             }
-            (None, None, Some(purl)) => (Locator::Package { purl }, None, text.strip),
+            (None, None, Some(purl)) => (Locator::Package { purl, packed: false }, None, text.strip),
             _ => return Err(format!("archive `{}` has neither `url` and `sha256` nor `purl`", text.name)),
         };
         Ok(Self {

@@ -261,7 +261,7 @@ impl LockedArchive {
     #[must_use]
     pub const fn shown(&self) -> Option<&Purl> {
         match &self.origin {
-            Locator::Package { purl } => Some(purl),
+            Locator::Package { purl, .. } => Some(purl),
             Locator::Url { .. } | Locator::Git { .. } => self.purl.as_ref(),
         }
     }

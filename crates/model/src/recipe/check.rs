@@ -9,7 +9,7 @@ use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
 use super::uses;
 use super::{
-    Artifact, FORMAT, Format, Locator, Recipe, Reference, Source, Step, conditions, limits, policies,
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, conditions, limits, policies,
 };
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath, Sha256};
@@ -117,6 +117,7 @@ impl Checker {
             ("commit", s.commit.as_ref().map(At::span), "git"),
             ("sha256", s.sha256.as_ref().map(At::span), "url"),
             ("strip", s.strip.as_ref().map(At::span), "url"),
+            ("packed", s.packed.as_ref().map(At::span), "purl"),
         ] {
             if let Some(span) = is_there
                 && owner != given[0]
@@ -158,7 +159,8 @@ impl Checker {
             self.wrong(at, "no source packages of this type", label, Some(help));
             return None;
         }
-        Some(Source::Fetched(Locator::Package { purl }))
+        let packed = s.packed.as_ref().is_some_and(|packed| *packed.get_ref());
+        Some(Source::Fetched(Locator::Package { purl, packed }))
     }
 
     /// A URL with the hash that goes with it.
@@ -413,12 +415,53 @@ impl Checker {
             let prefix = a.prefix.as_ref().map_or(Some(RelPath::root()), |p| self.parsed(p, "not a prefix"));
             if let (Some(prefix), Some(Format::File | Format::Dir)) = (&a.prefix, format) {
                 self.wrong(prefix, "a prefix without an archive", "only archives have members", None);
+            } else if let (Some(prefix), Some(format)) = (&a.prefix, format.filter(|f| !f.has_prefix())) {
+                let label =
+                    format!("what is at the root of a `{}` is not for the recipe to say", format.as_str());
+                self.wrong(prefix, "a prefix where none can be", label, Some("remove `prefix`".into()));
             }
-            if let (Some(name), Some(format), Some(from), Some(prefix)) = (name, format, from, prefix) {
-                list.push(Artifact { name, format, from, prefix });
+            if format == Some(Format::Wheel) && !is_wheel(a.name.get_ref()) {
+                let help = "as pip wants it: `NAME-VERSION-PYTHON-ABI-PLATFORM.whl`, such as `demo-1.0-py3-none-any.whl`";
+                self.wrong(&a.name, "not the name of a wheel", "", Some(help.into()));
+            }
+            let normalize = self.rules(&a.normalize);
+            if let (Some(at), Some(Format::Dir)) = (a.normalize.first(), format) {
+                let help = "normalise in a step, or pack an archive";
+                self.wrong(
+                    at,
+                    "a folder is not normalised",
+                    "its files are those of the step",
+                    Some(help.into()),
+                );
+            }
+            if let (Some(name), Some(format), Some(from), Some(prefix), Some(normalize)) =
+                (name, format, from, prefix, normalize)
+            {
+                list.push(Artifact { name, format, from, prefix, normalize });
             }
         }
         (list.len() == raw.len()).then_some(list)
+    }
+
+    /// The rules of a list; `all` stands for every one.
+    fn rules(&mut self, list: &[At<String>]) -> Option<BTreeSet<Rule>> {
+        let mut rules = BTreeSet::new();
+        let mut whole = true;
+        for at in list {
+            match at.get_ref().as_str() {
+                "all" => rules.extend(Rule::ALL),
+                word => match word.parse::<Rule>() {
+                    Ok(rule) => drop(rules.insert(rule)),
+                    Err(error) => {
+                        whole = false;
+                        let known = Rule::ALL.map(Rule::as_str).join(", ");
+                        let label = format!("`{}`", error.found);
+                        self.wrong(at, "no such rule", label, Some(format!("known: all, {known}")));
+                    }
+                },
+            }
+        }
+        whole.then_some(rules)
     }
 
     /// Artifacts must not be called like what is written beside them: their bundles, and the SBOMs of `stem`.
@@ -497,4 +540,12 @@ fn circle(steps: &[Step]) -> Vec<String> {
             None => return walked,
         }
     }
+}
+
+/// Whether a file of that name can be a wheel: name, version, perhaps a build, then what it runs on.
+fn is_wheel(name: &str) -> bool {
+    name.strip_suffix(".whl").is_some_and(|stem| {
+        let parts: Vec<&str> = stem.split('-').collect();
+        matches!(parts.len(), 5 | 6) && parts.iter().all(|part| !part.is_empty())
+    })
 }

@@ -42,6 +42,7 @@ pub(super) struct RawSource {
     pub(super) sha256: Option<At<String>>,
     pub(super) strip: Option<At<i64>>,
     pub(super) purl: Option<At<String>>,
+    pub(super) packed: Option<At<bool>>,
 }
 
 #[derive(Deserialize)]
@@ -150,6 +151,8 @@ pub(super) struct RawArtifact {
     pub(super) format: At<String>,
     pub(super) from: At<String>,
     pub(super) prefix: Option<At<String>>,
+    #[serde(default)]
+    pub(super) normalize: Vec<At<String>>,
 }
 
 /// Reads the shapes. The first thing that does not fit is reported.

@@ -1,35 +1,64 @@
 //! What a step fetched, as components: read off the locators of its transcript, so that only what really came is listed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use packageurl::PackageUrl;
 
 use super::{Component, Role};
 use crate::Purl;
 use crate::ecosystem::Ecosystem;
-use crate::lock::LockedStep;
-use crate::transcript::{Answered, Place};
+use crate::lock::{Declared, LockedStep};
+use crate::transcript::{Answered, Asked, Place};
 
 impl Component {
     /// Every package and file that a step fetched, in the order of the locators. Pages that list versions, files of
-    /// sums and metadata are no components.
+    /// sums and metadata are no components. A package needs every file that came of another.
     #[must_use]
     pub fn fetched(step: &LockedStep) -> Vec<Self> {
-        let whole = step.requests.0.iter().filter(|(asked, a)| asked.method == "GET" && a.status == 200);
-        whole.filter_map(|(asked, answered)| component(&asked.place, answered)).collect()
+        let answers = step.requests.0.iter();
+        let mut list: Vec<Self> =
+            answers.filter_map(|(asked, answered)| Self::answer(asked, answered)).collect();
+        let declared: BTreeMap<String, &Declared> =
+            step.packages.iter().map(|d| (d.purl.to_string(), d)).collect();
+        let mut files: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for component in &list {
+            if let Some(purl) = &component.purl {
+                files.entry(purl.to_string()).or_default().insert(component.id.clone());
+            }
+        }
+        for component in &mut list {
+            let Some(known) = component.purl.as_ref().and_then(|p| declared.get(&p.to_string())) else {
+                continue;
+            };
+            component.direct = known.direct;
+            component.licence.clone_from(&known.licence);
+            let needs = known.needs.iter().flatten().filter_map(|need| files.get(need));
+            component.depends = needs.flatten().cloned().collect();
+        }
+        list
     }
+
+    /// The package or file that one answer brought, without what its step knows of it. `None`: it brought none.
+    #[must_use]
+    pub fn answer(asked: &Asked, answered: &Answered) -> Option<Self> {
+        let whole = asked.method == "GET" && answered.status == 200;
+        whole.then(|| component(&asked.place, answered))?
+    }
+}
+
+/// The package that a fetched file is of; `None` for pages, sums and metadata, and for what no registry served.
+#[must_use]
+pub fn purl_of(place: &Place) -> Option<Purl> {
+    let Place::Registry(ecosystem, path) = place else { return None };
+    package(*ecosystem, path)?.purl()
 }
 
 fn component(place: &Place, answered: &Answered) -> Option<Component> {
     let (purl, name, version, producer, location) = match place {
         Place::Registry(ecosystem, path) => {
-            let Package { kind, namespace, name, version } = package(*ecosystem, path)?;
-            let mut purl = PackageUrl::new(kind, name.clone()).ok()?;
-            if let Some(namespace) = &namespace {
-                purl.with_namespace(namespace.clone()).ok()?;
-            }
-            purl.with_version(version.clone()).ok()?;
-            let purl: Purl = purl.to_string().parse().ok()?;
+            let package = package(*ecosystem, path)?;
+            let purl = package.purl()?;
+            let Package { namespace, name, version, .. } = package;
             let producer = Some(format!("{ecosystem} registry"));
             let name = namespace.map_or(name.clone(), |namespace| format!("{namespace}/{name}"));
             (Some(purl), name, version, producer, None)
@@ -60,6 +89,7 @@ fn component(place: &Place, answered: &Answered) -> Option<Component> {
         producer,
         built_from: None,
         depends: Vec::new(),
+        direct: None,
     })
 }
 
@@ -71,6 +101,19 @@ struct Package {
     namespace: Option<String>,
     name: String,
     version: String,
+}
+
+impl Package {
+    fn purl(&self) -> Option<Purl> {
+        // The type's own rule; of the namespace, the library sees to it.
+        let name = if self.kind == "golang" { self.name.to_ascii_lowercase() } else { self.name.clone() };
+        let mut purl = PackageUrl::new(self.kind, name).ok()?;
+        if let Some(namespace) = &self.namespace {
+            purl.with_namespace(namespace.clone()).ok()?;
+        }
+        purl.with_version(self.version.clone()).ok()?;
+        purl.to_string().parse().ok()
+    }
 }
 
 fn package(ecosystem: Ecosystem, path: &str) -> Option<Package> {
@@ -170,10 +213,28 @@ mod tests {
         ] {
             let line = line(locator);
             let requests = Transcript::from_lines([line.as_str()]).unwrap();
-            let step = LockedStep { uses: Vec::new(), record: Vec::new(), requests };
+            let step = LockedStep { uses: Vec::new(), record: Vec::new(), requests, packages: Vec::new() };
             let found = Component::fetched(&step);
             let purl = found.first().and_then(|c| c.purl.as_ref()).map(ToString::to_string);
             assert_eq!(purl.as_deref(), expected, "{locator}");
         }
+    }
+
+    #[test]
+    fn a_package_needs_every_file_of_another() {
+        let empty = crate::Digest::of(b"");
+        let lines = [
+            format!("GET pypi:/files/a/a-1.0-py3-none-any.whl 200 {empty}"),
+            format!("GET pypi:/files/b/b-2.0-py3-none-any.whl 200 {empty}"),
+            format!("GET pypi:/files/b/b-2.0.tar.gz 200 {empty}"),
+        ];
+        let requests = Transcript::from_lines(lines.iter().map(String::as_str)).unwrap();
+        let packages = ["pkg:pypi/a@1.0 direct=true licence=MIT needs=pkg:pypi/b@2.0 needs=pkg:pypi/c@3"]
+            .map(|line| line.parse().unwrap());
+        let step = LockedStep { uses: Vec::new(), record: Vec::new(), requests, packages: packages.to_vec() };
+        let list = Component::fetched(&step);
+        assert_eq!(list[0].depends, ["pkg:pypi/b@2.0#b-2.0-py3-none-any.whl", "pkg:pypi/b@2.0#b-2.0.tar.gz"]);
+        assert_eq!((list[0].direct, list[0].licence.as_deref()), (Some(true), Some("MIT")));
+        assert_eq!((list[1].direct, list[1].licence.as_deref()), (None, None));
     }
 }

@@ -25,7 +25,7 @@ fn package(name: &str) -> LockedPackage {
 
 fn lock(names: &[&str]) -> Lock {
     let source = LockedSource {
-        origin: Locator::Package { purl: "pkg:cargo/libz-sys@1.1.31".parse().unwrap() },
+        origin: Locator::Package { purl: "pkg:cargo/libz-sys@1.1.31".parse().unwrap(), packed: false },
         licence: Some("MIT OR Apache-2.0".into()),
         epoch: Timestamp(1_700_000_000),
         tree: Digest::of(b"tree"),
@@ -101,6 +101,26 @@ from = "step:s/o"
     let what: Vec<_> = stale.iter().map(|s| s.what.as_str()).collect();
     assert_eq!(what, ["toolchain.packages", "sources.zlib"]);
     assert_eq!(stale[0].recipe, "gcc make perl");
+    let packed = text.replace("1.1.31\"", "1.1.31\"\npacked = true");
+    let stale = lock(&["gcc"]).stale(&recipe::parse("r", &packed).unwrap());
+    assert_eq!(stale.iter().map(|s| s.what.as_str()).collect::<Vec<_>>(), ["sources.zlib.packed"]);
+    let mut packed = lock(&["gcc"]);
+    let Locator::Package { packed: is, .. } = &mut packed.sources.get_mut("zlib").unwrap().origin else {
+        panic!()
+    };
+    *is = true;
+    assert_eq!(Lock::parse("selfsame.lock", &packed.to_text()).unwrap(), packed);
+    // A URL with another hash is another file.
+    let by_url = |sha256: &str, strip: u32| {
+        let source =
+            format!("url = \"https://example.org/x\"\nsha256 = \"{}\"\nstrip = {strip}", sha256.repeat(64));
+        recipe::parse("r", &text.replace("purl = \"pkg:cargo/libz-sys@1.1.31\"", &source)).unwrap()
+    };
+    let recipe::Source::Fetched(origin) = by_url("0", 1).sources["zlib"].clone() else { panic!() };
+    packed.sources.get_mut("zlib").unwrap().origin = origin;
+    let what = |recipe: &recipe::Recipe| packed.stale(recipe).into_iter().map(|s| s.what).collect::<Vec<_>>();
+    assert_eq!(what(&by_url("0", 1)), Vec::<String>::new());
+    assert_eq!(what(&by_url("1", 0)), ["sources.zlib.sha256", "sources.zlib.strip"]);
 }
 
 /// Locks of earlier versions are read, and written as they were.
@@ -155,7 +175,7 @@ fn other() -> Lock {
     lock.toolchain.archives = vec![LockedArchive {
         name: "go".into(),
         version: Some("1".into()),
-        origin: Locator::Package { purl: "pkg:golang/example.org/go@1".parse().unwrap() },
+        origin: Locator::Package { purl: "pkg:golang/example.org/go@1".parse().unwrap(), packed: false },
         purl: None,
         strip: None,
         at: "opt/go".parse().unwrap(),

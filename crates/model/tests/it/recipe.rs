@@ -68,6 +68,26 @@ fn told(from: &str, to: &str) -> String {
 }
 
 #[test]
+fn packages_are_asked_for_by_name_version_or_dependency() {
+    let asked = ["debhelper-compat (= 13)", "gcc=4:12.2.0-3", "libb-dev (>= 2.0~) | libc-dev", "make"];
+    let text = GOOD.replace("[\"make\", \"gcc\"]", &format!("{asked:?}"));
+    let recipe = recipe::parse("selfsame.toml", &text).unwrap();
+    assert_eq!(recipe.toolchain.debian().unwrap().packages, asked);
+}
+
+#[test]
+fn a_package_is_unpacked_unless_its_files_are_asked_for() {
+    for (packed, expected) in [("", false), ("packed = false", false), ("packed = true", true)] {
+        let source = format!("purl = \"pkg:deb/debian/x@1?arch=source\"\n{packed}");
+        let recipe = recipe::parse("selfsame.toml", &GOOD.replace("worktree = \".\"", &source)).unwrap();
+        let recipe::Source::Fetched(recipe::Locator::Package { packed, .. }) = &recipe.sources["main"] else {
+            panic!()
+        };
+        assert_eq!(*packed, expected);
+    }
+}
+
+#[test]
 fn each_mistake_is_told_with_place_and_fix() {
     let table = [
         (
@@ -91,6 +111,12 @@ fn each_mistake_is_told_with_place_and_fix() {
             "worktree and purl",
         ),
         ("worktree = \".\"", "worktree = \".\"\nsha256 = \"x\"", "no meaning here", "remove `sha256`"),
+        (
+            "worktree = \".\"",
+            "worktree = \".\"\npacked = true",
+            "no meaning here",
+            "`packed` belongs to a source with `purl`",
+        ),
         ("worktree = \".\"", "git = \"u\"\ncommit = \"main\"", "not a full commit id", "branches"),
         ("\"gcc\"", "\"make\"", "this package stands twice", "remove one"),
         ("\"debian\"", "\"nix\"", "unknown kind of toolchain", "debian"),
@@ -104,6 +130,11 @@ fn each_mistake_is_told_with_place_and_fix() {
         ("step:build/out/bin", "out/bin", "not a reference", "expected `source:NAME`"),
         ("step:build/out/bin", "step:pack/all", "in a circle", "pack needs pack"),
         ("\"gcc\"", "\"gcc=\"", "not a Debian package name", "NAME=VERSION"),
+        ("\"gcc\"", "\"gcc (> 1)\"", "not a Debian package name", "a dependency such as"),
+        ("\"gcc\"", "\"gcc (>= )\"", "not a Debian package name", ""),
+        ("\"gcc\"", "\"gcc (>= 1) |\"", "not a Debian package name", ""),
+        ("\"gcc\"", "\"gcc|tcc\"", "not a Debian package name", ""),
+        ("\"gcc\"", "\"gcc [amd64]\"", "not a Debian package name", ""),
         (
             "[[step]]",
             "[conditions]\ntimezone = \"Asia/Tokyo\"\n[[step]]",
@@ -133,6 +164,15 @@ fn each_mistake_is_told_with_place_and_fix() {
         ("file-size = \"1GiB\"", "file-size = \"1GB\"", "not an amount of bytes", "512MiB"),
         ("\"20GiB\"", "\"0GiB\"", "not an amount of room", "512MiB"),
         ("\"tar.gz\"", "\"rar\"", "unknown format", "tar.zst"),
+        ("\"tar.gz\"", "\"wheel\"", "not the name of a wheel", "demo-1.0-py3-none-any.whl"),
+        ("\"tar.gz\"", "\"deb\"", "a prefix where none can be", "the root of a `deb`"),
+        (
+            "\"tar.gz\"",
+            "\"tar.gz\"\nnormalize = [\"timestamps\"]",
+            "no such rule",
+            "known: all, archive-metadata",
+        ),
+        ("\"tar.gz\"", "\"dir\"\nnormalize = [\"all\"]", "a folder is not normalised", "pack an archive"),
         ("run = [\"cp -r in all\"]", "run = \"cp\"", "wrong kind of value", ""),
         ("run = [\"cp -r in all\"]\n", "", "a key is missing", "`run"),
         ("[toolchain]", "[toolchain", "not readable as TOML", ""),
@@ -294,4 +334,23 @@ fn each_mistake_of_a_toolchain_is_told_with_place_and_fix() {
         assert!(text.contains(rest), "{toolchain}: expected {rest:?} in {text:?}");
         assert!(text.starts_with("selfsame.toml:"), "{toolchain}: has a place: {text:?}");
     }
+}
+
+#[test]
+fn normalising_is_chosen_rule_by_rule_or_as_a_whole() {
+    use model::recipe::Rule;
+    let chosen = |list: &str| {
+        let text = format!(
+            "selfsame = 1\nname = \"x\"\nversion = \"1\"\n[sources.main]\nworktree = \".\"\n[toolchain]\nkind = \"debian\"\n\
+             suite = \"bookworm\"\npackages = [\"gcc\"]\n[[step]]\nname = \"a\"\nrun = [\"make\"]\noutputs = [\"out\"]\n\
+             [[artifact]]\nname = \"x.tar\"\nformat = \"tar\"\nfrom = \"step:a/out\"\n{list}"
+        );
+        model::recipe::parse("selfsame.toml", &text).unwrap().artifacts.remove(0).normalize
+    };
+    assert!(chosen("").is_empty());
+    assert_eq!(
+        chosen("normalize = [\"user-group\", \"timestamp\"]"),
+        [Rule::Timestamp, Rule::UserGroup].into()
+    );
+    assert_eq!(chosen("normalize = [\"all\"]"), Rule::ALL.into());
 }

@@ -29,15 +29,14 @@ pub(crate) enum Listener {
 pub(crate) struct Filter(Vec<sock_filter>);
 
 impl Filter {
-    /// Compiles the table for `topics`.
-    pub(crate) fn new(topics: Topics, listener: Listener) -> Self {
-        Self::of(table::rules().collect(), topics, listener)
+    /// Compiles the table for `topics` and a command of this user and group.
+    pub(crate) fn new(topics: Topics, listener: Listener, ids: (u32, u32)) -> Self {
+        Self::of(table::rules().collect(), &Compiler { topics, listener, ids })
     }
 
-    fn of(mut rules: Vec<Rule>, topics: Topics, listener: Listener) -> Self {
+    fn of(mut rules: Vec<Rule>, compiler: &Compiler) -> Self {
         rules.sort_by_key(|rule| rule.number);
         debug_assert!(rules.windows(2).all(|pair| pair[0].number < pair[1].number), "a call stands twice");
-        let compiler = Compiler { topics, listener };
         let mut program = vec![load(ARCHITECTURE), jump_unless_equal(ARCH, 1), jump(1)];
         program.push(give(errno(libc::ENOSYS)));
         program.push(load(NUMBER));
@@ -46,12 +45,12 @@ impl Filter {
     }
 
     /// The same, but no socket of any family can be made: for where the network is the caller's.
-    pub(crate) fn without_sockets(topics: Topics, listener: Listener) -> Self {
+    pub(crate) fn without_sockets(topics: Topics, listener: Listener, ids: (u32, u32)) -> Self {
         let none = |rule: Rule| match rule.number {
             libc::SYS_socket => Rule { cases: &[], otherwise: Answer::Refuse(libc::EAFNOSUPPORT), ..rule },
             _ => rule,
         };
-        Self::of(table::rules().map(none).collect(), topics, listener)
+        Self::of(table::rules().map(none).collect(), &Compiler { topics, listener, ids })
     }
 
     /// The instructions; at most 4096.
@@ -63,6 +62,8 @@ impl Filter {
 struct Compiler {
     topics: Topics,
     listener: Listener,
+    /// User and group as the command sees them.
+    ids: (u32, u32),
 }
 
 /// Numbers from `from` on (to the next range) and what is done with them.
@@ -134,6 +135,8 @@ impl Compiler {
                     program.extend([load_argument(a), jump_unless_equal(is, 3), load_argument(b)]);
                     program.extend([jump_unless_equal(has, 1), then]);
                 }
+                When::OtherUser(argument) => program.extend(other(argument, self.ids.0, then)),
+                When::OtherGroup(argument) => program.extend(other(argument, self.ids.1, then)),
                 When::NotNull(argument) => {
                     // Low half zero, high half zero: past the answer.
                     program.extend([load_argument(argument), jump_unless_equal(0, 2)]);
@@ -160,6 +163,11 @@ impl Compiler {
             (Answer::Ask(_) | Answer::Allow, _) => libc::SECCOMP_RET_ALLOW,
         }
     }
+}
+
+/// Answers `then` unless the argument is this id or -1.
+fn other(argument: u32, own: u32, then: sock_filter) -> [sock_filter; 4] {
+    [load_argument(argument), jump_if_equal(u32::MAX, 2), jump_if_equal(own, 1), then]
 }
 
 /// Equal, and without a look at arguments.
@@ -213,6 +221,8 @@ const fn jump_unless_at_least(value: u32, over: u8) -> sock_filter {
 mod tests {
     use super::*;
 
+    const IDS: (u32, u32) = (1, 2);
+
     /// Runs a program as the kernel does.
     fn run(filter: &Filter, arch: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let mut data = [0_u8; 64];
@@ -249,10 +259,10 @@ mod tests {
     fn every() -> [Filter; 4] {
         let all = Topics::NETWORK.and(Topics::FILES).and(Topics::CLOCK).and(Topics::RANDOM);
         [
-            Filter::new(Topics::default(), Listener::None),
-            Filter::new(Topics::default(), Listener::There),
-            Filter::new(Topics::NETWORK, Listener::There),
-            Filter::new(all, Listener::There),
+            Filter::new(Topics::default(), Listener::None, IDS),
+            Filter::new(Topics::default(), Listener::There, IDS),
+            Filter::new(Topics::NETWORK, Listener::There, IDS),
+            Filter::new(all, Listener::There, IDS),
         ]
     }
 
@@ -267,6 +277,8 @@ mod tests {
             When::Has(argument, bits) => low(argument) & bits != 0,
             When::Both(a, is, b, has) => low(a) == is && low(b) == has,
             When::NotNull(argument) => arguments[argument as usize] != 0,
+            When::OtherUser(argument) => ![compiler.ids.0, u32::MAX].contains(&low(argument)),
+            When::OtherGroup(argument) => ![compiler.ids.1, u32::MAX].contains(&low(argument)),
         };
         let case = rule.cases.iter().find(|(when, _)| holds(when));
         compiler.value(case.map_or(rule.otherwise, |(_, answer)| *answer))
@@ -281,7 +293,8 @@ mod tests {
             (Topics::NETWORK, Listener::There),
             (Topics::NETWORK.and(Topics::FILES).and(Topics::CLOCK), Listener::There),
         ] {
-            let (filter, compiler) = (Filter::new(topics, listener), Compiler { topics, listener });
+            let compiler = Compiler { topics, listener, ids: IDS };
+            let filter = Filter::new(topics, listener, IDS);
             for number in (0..500).chain([0x4000_0000, u32::MAX]) {
                 for first in interesting {
                     for third in [0, 1, 0x1_0000_0000] {
@@ -307,7 +320,7 @@ mod tests {
 
     #[test]
     fn without_a_listener_nothing_is_asked() {
-        let filter = Filter::new(Topics::NETWORK.and(Topics::FILES), Listener::None);
+        let filter = Filter::new(Topics::NETWORK.and(Topics::FILES), Listener::None, IDS);
         let asked = filter
             .0
             .iter()

@@ -121,6 +121,10 @@ const REFUSED: &[(i64, i32)] = &[
     (libc::SYS_nfsservctl, ENOSYS),
 ];
 
+/// Of calls that give a file, path or descriptor first, to a user and a group.
+const OTHER_OWNER: &[(When, Answer)] =
+    &[(When::OtherUser(1), Answer::Refuse(EPERM)), (When::OtherGroup(2), Answer::Refuse(EPERM))];
+
 /// Calls whose answer depends on arguments or topics.
 const CHOSEN: &[Rule] = &[
     Rule {
@@ -169,6 +173,14 @@ const CHOSEN: &[Rule] = &[
         number: libc::SYS_mknodat,
         // Also the device 0, 0, which needs no privilege and stands for a deleted file in an overlay.
         cases: &[(When::Has(2, DEVICE), Answer::Refuse(EPERM))],
+        otherwise: Answer::Allow,
+    },
+    // A user or group that is not in the namespace is EINVAL to the kernel; to any ordinary user on any machine the file's
+    // new owner is EPERM, which fakeroot and tar expect.
+    Rule { number: libc::SYS_fchown, cases: OTHER_OWNER, otherwise: Answer::Allow },
+    Rule {
+        number: libc::SYS_fchownat,
+        cases: &[(When::OtherUser(2), Answer::Refuse(EPERM)), (When::OtherGroup(3), Answer::Refuse(EPERM))],
         otherwise: Answer::Allow,
     },
     plain(libc::SYS_connect, ASK_NETWORK),
@@ -223,6 +235,8 @@ const CHOSEN_HERE: &[Rule] = &[
         cases: &[(When::Has(1, DEVICE), Answer::Refuse(EPERM))],
         otherwise: Answer::Allow,
     },
+    Rule { number: libc::SYS_chown, cases: OTHER_OWNER, otherwise: Answer::Allow },
+    Rule { number: libc::SYS_lchown, cases: OTHER_OWNER, otherwise: Answer::Allow },
     plain(libc::SYS_set_tid_address, Answer::Allow),
     plain(libc::SYS_time, Answer::Ask(Topics::CLOCK)),
     plain(libc::SYS_getdents, Answer::Ask(Topics::ORDER)),
@@ -267,8 +281,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_fchdir,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchown,
-    libc::SYS_fchownat,
     libc::SYS_fcntl,
     libc::SYS_fdatasync,
     libc::SYS_fgetxattr,
@@ -466,7 +478,6 @@ const ALLOWED: &[i64] = &[
 const ALLOWED_HERE: &[i64] = &[
     libc::SYS_alarm,
     libc::SYS_chmod,
-    libc::SYS_chown,
     libc::SYS_dup2,
     libc::SYS_epoll_create,
     libc::SYS_epoll_wait,
@@ -478,7 +489,6 @@ const ALLOWED_HERE: &[i64] = &[
     libc::SYS_getpgrp,
     libc::SYS_getrlimit,
     libc::SYS_inotify_init,
-    libc::SYS_lchown,
     libc::SYS_pause,
     libc::SYS_pipe,
     libc::SYS_poll,

@@ -2,8 +2,10 @@
 
 #![allow(unsafe_code, reason = "system calls; the arguments are checked types, so callers need no unsafe")]
 
-use std::ffi::{CStr, c_int, c_long, c_uint};
+use std::ffi::{CStr, OsString, c_int, c_long, c_uint};
 use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::PathBuf;
 use std::ptr;
 
 use super::{Answer, Errno, answer, descriptor, done, own};
@@ -103,6 +105,15 @@ pub(crate) fn stat(file: RawFd) -> Answer<libc::stat> {
         done(c_long::from(libc::fstatat(file, c"".as_ptr(), &raw mut stat, libc::AT_EMPTY_PATH)))?;
         Ok(stat)
     }
+}
+
+/// What the symbolic link that is open as `link` says.
+pub(crate) fn read_link(link: RawFd) -> Option<PathBuf> {
+    let mut text = vec![0; 4096]; // the longest path of the kernel
+    // SAFETY: the path is a C string, and the buffer is writable for its length.
+    let length = unsafe { libc::readlinkat(link, c"".as_ptr(), text.as_mut_ptr().cast(), text.len()) };
+    text.truncate(usize::try_from(length).ok()?);
+    Some(OsString::from_vec(text).into())
 }
 
 /// What is known of `name` in the directory `dir`; of a symbolic link itself.

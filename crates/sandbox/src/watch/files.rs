@@ -4,26 +4,20 @@
 //! as the process would; the call itself is then made by the kernel.
 
 use std::collections::HashMap;
-use std::ffi::CString;
-use std::fs;
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use model::trace::Trace;
 use model::violation::{Kind, Process};
 
+use super::places::{Places, absolute, is_of_the_kernel};
 use super::process::Caller;
 use super::record::Record;
-use crate::kernel;
 
 /// The longest path of the kernel.
 const PATH: usize = 4096;
 /// How many names, and how many programs tried in vain, are kept: what a step makes up must not fill the caller's memory.
 const NAMES: usize = 1 << 20;
 const TRIES: usize = 1 << 12;
-/// Files of the kernel's own, seen differently from each process.
-pub(super) const OF_THE_KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 /// What a call does with a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,10 +41,8 @@ struct Place {
 }
 
 /// Listens for files.
+#[derive(Default)]
 pub(crate) struct Files {
-    root: OwnedFd,
-    /// Directories that the step may write to.
-    writable: Vec<PathBuf>,
     trace: Trace,
     /// By thread: its process in the trace.
     known: HashMap<i32, u32>,
@@ -61,11 +53,6 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) fn new(root: OwnedFd, writable: Vec<PathBuf>) -> Self {
-        let (known, in_vain) = (HashMap::new(), HashMap::new());
-        Self { root, writable, trace: Trace::default(), known, in_vain, tries: 0 }
-    }
-
     /// Notes what the call is about to use.
     pub(super) fn hear(
         &mut self,
@@ -73,9 +60,10 @@ impl Files {
         init: i32,
         number: i64,
         arguments: &[u64; 6],
+        places: &mut Places,
         record: &mut Record,
     ) {
-        for Place { purpose, dir, path } in places(number, arguments) {
+        for Place { purpose, dir, path } in named(number, arguments) {
             let Some(text) = caller.read_text(arguments[path], PATH) else {
                 // Before the command is executed its memory is closed; which one it is, is known.
                 let own = purpose == Purpose::Execute && self.trace.processes.is_empty();
@@ -89,8 +77,8 @@ impl Files {
                 self.trace.lost += 1;
                 continue;
             };
-            if !OF_THE_KERNEL.iter().any(|own| path.starts_with(own)) {
-                self.note(caller, init, purpose, &path, record);
+            if !is_of_the_kernel(&path) {
+                self.note(caller, init, purpose, &path, places, record);
             }
             if purpose == Purpose::Execute {
                 self.known.remove(&caller.pid); // the next call may be another program's
@@ -98,9 +86,17 @@ impl Files {
         }
     }
 
-    fn note(&mut self, caller: &Caller, init: i32, purpose: Purpose, path: &Path, record: &mut Record) {
+    fn note(
+        &mut self,
+        caller: &Caller,
+        init: i32,
+        purpose: Purpose,
+        path: &Path,
+        places: &mut Places,
+        record: &mut Record,
+    ) {
         let follow = !matches!(purpose, Purpose::Make | Purpose::Remove);
-        let there = self.look(path, follow);
+        let there = places.leads(path, follow);
         // To make what is there, or to remove what is not, changes nothing.
         let changes = match purpose {
             Purpose::Write => true,
@@ -111,12 +107,12 @@ impl Files {
         let real = match &there {
             Some(real) => real.clone(),
             // What is made lies where its directory really is.
-            None => match (path.parent().and_then(|parent| self.look(parent, true)), path.file_name()) {
+            None => match (path.parent().and_then(|parent| places.leads(parent, true)), path.file_name()) {
                 (Some(parent), Some(name)) if changes => parent.join(name),
                 _ => path.to_owned(),
             },
         };
-        if changes && !self.writable.iter().any(|dir| real.starts_with(dir)) {
+        if changes && !places.is_writable(&real) {
             record.add(Kind::Write, &real.display().to_string(), || caller.ancestry(init));
         }
         let process = self.process(caller, init);
@@ -158,15 +154,6 @@ impl Files {
         }
     }
 
-    /// Where `path` leads, from the sandbox's root; `None` if nothing is there.
-    fn look(&self, path: &Path, follow: bool) -> Option<PathBuf> {
-        let text = CString::new(path.as_os_str().as_bytes()).ok()?;
-        let found = kernel::look_in(self.root.as_raw_fd(), &text, follow).ok()?;
-        let real = fs::read_link(format!("/proc/self/fd/{found}"));
-        kernel::close(found);
-        real.ok()
-    }
-
     fn process(&mut self, caller: &Caller, init: i32) -> u32 {
         if let Some(known) = self.known.get(&caller.pid) {
             return *known;
@@ -196,7 +183,7 @@ impl Files {
 }
 
 /// The paths of a call.
-fn places(number: i64, arguments: &[u64; 6]) -> Vec<Place> {
+fn named(number: i64, arguments: &[u64; 6]) -> Vec<Place> {
     let place = |purpose, dir, path| Place { purpose, dir, path };
     let opened = |flags: u64| {
         let flags = i32::try_from(flags & 0x7fff_ffff).unwrap_or(0);
@@ -249,54 +236,15 @@ fn here(_: i64, _: &[u64; 6], _: impl Fn(u64) -> Purpose) -> Vec<Place> {
     Vec::new()
 }
 
-/// A path as its process means it, from the root; `.` and `..` are taken out by name.
-pub(super) fn absolute(caller: &Caller, dir: Option<u64>, path: &Path) -> Option<PathBuf> {
-    if path.is_absolute() {
-        return Some(plain(path));
-    }
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "descriptors have 32 bits; the rest is not looked at"
-    )]
-    let dir = dir.map_or(libc::AT_FDCWD, |dir| (dir as u32).cast_signed());
-    let link = match dir {
-        libc::AT_FDCWD => format!("/proc/{}/cwd", caller.pid),
-        dir => format!("/proc/{}/fd/{dir}", caller.pid),
-    };
-    Some(plain(&fs::read_link(link).ok()?.join(path)))
-}
-
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => {
-                plain.pop();
-            }
-            Component::CurDir => {}
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn paths_are_plain() {
-        for (path, expected) in [("/a/./b/../c", "/a/c"), ("/..", "/"), ("/a//b/", "/a/b"), ("/a/b/..", "/a")]
-        {
-            assert_eq!(plain(Path::new(path)), Path::new(expected), "{path}");
-        }
-    }
-
-    #[test]
     fn purposes_follow_the_flags() {
         let purpose = |flags: i32| {
             let arguments = [0, 0, u64::from(flags.cast_unsigned()), 0, 0, 0];
-            places(libc::SYS_openat, &arguments)[0].purpose
+            named(libc::SYS_openat, &arguments)[0].purpose
         };
         assert_eq!(purpose(libc::O_RDONLY | libc::O_CLOEXEC), Purpose::Read);
         for writes in [libc::O_WRONLY, libc::O_RDWR, libc::O_CREAT, libc::O_TRUNC] {

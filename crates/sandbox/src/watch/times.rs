@@ -5,14 +5,13 @@
 
 use std::ffi::CString;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use model::conditions::Clock;
 
 use super::Reply;
-use super::files::{OF_THE_KERNEL, absolute};
+use super::places::{Places, absolute, is_of_the_kernel};
 use super::process::Caller;
 use crate::kernel;
 
@@ -31,21 +30,27 @@ pub(crate) struct Owner {
 /// Answers for the calls that tell the times of a file.
 pub(super) struct Times {
     clock: Clock,
-    root: OwnedFd,
     owner: Owner,
     /// When the step began, by the host's clock.
     begun: i64,
 }
 
 impl Times {
-    pub(super) fn new(clock: Clock, root: OwnedFd, owner: Owner) -> Self {
+    pub(super) fn new(clock: Clock, owner: Owner) -> Self {
         // File systems stamp with a coarse clock, which may be a few milliseconds behind.
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let begun = i64::try_from(now.as_secs()).unwrap_or(0) - 1;
-        Self { clock, root, owner, begun }
+        Self { clock, owner, begun }
     }
 
-    pub(super) fn stat(&self, caller: &Caller, number: i64, arguments: &[u64; 6]) -> Reply {
+    /// An answer, or the kernel's own where no time of the file is of the step.
+    pub(super) fn stat(
+        &self,
+        caller: &Caller,
+        places: &mut Places,
+        number: i64,
+        arguments: &[u64; 6],
+    ) -> Reply {
         let nofollow = libc::AT_SYMLINK_NOFOLLOW;
         #[expect(clippy::cast_possible_truncation, reason = "flags have 32 bits")]
         let flags = |at: usize| (arguments[at] as u32).cast_signed();
@@ -58,10 +63,16 @@ impl Times {
             libc::SYS_lstat => (None, Some(arguments[0]), nofollow, arguments[1]),
             _ => (None, Some(arguments[0]), 0, arguments[1]),
         };
-        let Some(file) = self.file(caller, dir, path, flags, flags & nofollow == 0) else { return Reply::Go };
+        let Some(file) = file(caller, places, dir, path, flags) else { return Reply::Go };
         if number == libc::SYS_statx {
             let mask = u32::try_from(arguments[3] & 0xffff_ffff).unwrap_or(0);
             let Ok(mut found) = kernel::statx(file.as_raw_fd(), mask) else { return Reply::Go };
+            if [found.stx_atime, found.stx_mtime, found.stx_ctime, found.stx_btime]
+                .iter()
+                .all(|time| time.tv_sec < self.begun)
+            {
+                return Reply::Go;
+            }
             for time in
                 [&mut found.stx_atime, &mut found.stx_mtime, &mut found.stx_ctime, &mut found.stx_btime]
             {
@@ -71,6 +82,9 @@ impl Times {
             return caller.give(buffer, kernel::bytes_of_statx(&found), 0);
         }
         let Ok(mut found) = kernel::stat(file.as_raw_fd()) else { return Reply::Go };
+        if [found.st_atime, found.st_mtime, found.st_ctime].iter().all(|seconds| *seconds < self.begun) {
+            return Reply::Go;
+        }
         let shown = |seconds: i64, nanos: i64| {
             let (seconds, nanos) = self.shown(seconds, u32::try_from(nanos).unwrap_or(0));
             (seconds, i64::from(nanos))
@@ -80,31 +94,6 @@ impl Times {
         (found.st_ctime, found.st_ctime_nsec) = shown(found.st_ctime, found.st_ctime_nsec);
         (found.st_uid, found.st_gid) = self.owner(found.st_uid, found.st_gid);
         caller.give(buffer, kernel::bytes_of_stat(&found), 0)
-    }
-
-    /// What the call is about; none if the kernel had better answer itself.
-    fn file(
-        &self,
-        caller: &Caller,
-        dir: Option<u64>,
-        path: Option<u64>,
-        flags: i32,
-        follow: bool,
-    ) -> Option<OwnedFd> {
-        let text = match path {
-            Some(0) | None => std::ffi::OsString::new(), // since Linux 6.11, no path is an empty one
-            Some(at) => caller.read_text(at, 4096)?,
-        };
-        if text.is_empty() {
-            let of_descriptor = flags & libc::AT_EMPTY_PATH != 0;
-            return of_descriptor.then(|| caller.borrow_descriptor(dir?)).flatten();
-        }
-        let path = absolute(caller, dir, Path::new(&text))?;
-        if OF_THE_KERNEL.iter().any(|own| path.starts_with(own)) {
-            return None;
-        }
-        let path = CString::new(path.as_os_str().as_bytes()).ok()?;
-        kernel::look_in(self.root.as_raw_fd(), &path, follow).ok().map(kernel::own)
     }
 
     fn shown(&self, seconds: i64, nanos: u32) -> (i64, u32) {
@@ -122,4 +111,33 @@ impl Times {
         let Owner { outside, inside } = self.owner;
         (if uid == outside.0 { inside.0 } else { NOBODY }, if gid == outside.1 { inside.1 } else { NOBODY })
     }
+}
+
+/// What the call is about; none if the kernel had better answer itself: of what cannot change while the step runs.
+fn file(
+    caller: &Caller,
+    places: &mut Places,
+    dir: Option<u64>,
+    path: Option<u64>,
+    flags: i32,
+) -> Option<OwnedFd> {
+    let text = match path {
+        Some(0) | None => std::ffi::OsString::new(), // since Linux 6.11, no path is an empty one
+        Some(at) => caller.read_text(at, 4096)?,
+    };
+    if text.is_empty() {
+        if flags & libc::AT_EMPTY_PATH == 0 {
+            return None;
+        }
+        let name = CString::new(format!("/proc/{}/fd/{}", caller.pid, dir? & 0xffff_ffff)).ok()?;
+        let opened = kernel::open_at(libc::AT_FDCWD, &name, libc::O_PATH, 0).map(kernel::own);
+        // A program that nobody may read keeps its `/proc` closed.
+        return opened.ok().or_else(|| caller.borrow_descriptor(dir?));
+    }
+    let path = absolute(caller, dir, Path::new(&text))?;
+    let follow = flags & libc::AT_SYMLINK_NOFOLLOW == 0;
+    if is_of_the_kernel(&path) || places.settled(&path, follow).is_some() {
+        return None;
+    }
+    places.open(&path, follow)
 }

@@ -29,6 +29,17 @@ fn varied_conditions_are_applied() {
     assert_eq!(world.prints("id; echo ~; hostname; umask; pwd; cat input.txt; nproc"), expected);
 }
 
+/// What every machine says to an ordinary user, whatever the namespace knows; fakeroot reckons with it.
+#[test]
+fn a_file_cannot_be_given_away() {
+    let world = World::new();
+    let seen = world.prints(
+        "touch a; chown 1000:1000 a && echo mine; for who in 0 :0 5:5 :99 65534; do chown $who a 2>&1; done; stat -c %u:%g a",
+    );
+    let refused = seen.lines().filter(|line| line.ends_with("Operation not permitted")).count();
+    assert!(seen.starts_with("mine\n") && seen.ends_with("1000:1000\n") && refused == 5, "{seen}");
+}
+
 #[test]
 fn a_build_path_inside_the_toolchains_directories_works() {
     let mut world = World::new();

@@ -215,3 +215,14 @@ fn a_directory_that_is_no_store_of_this_layout_is_refused() {
     let error = store::Store::open(store.dir()).unwrap_err();
     assert!(matches!(&error, StoreError::Version { found, .. } if found.contains("/99")), "{error}");
 }
+
+#[test]
+fn what_is_discarded_is_gone() {
+    let (_dir, store) = fresh();
+    let digest = store.put(b"never to be kept").unwrap();
+    store.discard(&digest).unwrap();
+    assert!(!store.contains(&digest));
+    assert!(matches!(store.read(&digest), Err(StoreError::Missing { .. })));
+    store.discard(&digest).unwrap();
+    assert_eq!(store.put(b"never to be kept").unwrap(), digest);
+}

@@ -29,7 +29,9 @@ impl Recorded {
         let source = format!("purl = \"{}\"", project.purl);
         write(&dir, project, &source, steps)?;
         let lock = dir.join("selfsame.lock");
-        if !lock.exists() {
+        let fetch = || must(bench.selfsame().arg("fetch").arg(&dir)).map(drop);
+        // A lock of an earlier run may be one by other rules.
+        if !lock.exists() || fetch().is_err() {
             fs::write(&lock, toolchain_of(project)?)
                 .map_err(|error| format!("{}: {error}", lock.display()))?;
             eprintln!("  locking {} …", project.purl);
@@ -37,8 +39,8 @@ impl Recorded {
                 let _ = fs::remove_file(&lock);
                 return Err(error);
             }
+            fetch()?;
         }
-        must(bench.selfsame().arg("fetch").arg(&dir))?;
         let exchanges = exchanges(&lock)?;
         let files = exchanges.iter().filter(|e| is_file(&e.locator)).count();
         if files < project.packages {

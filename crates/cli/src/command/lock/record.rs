@@ -3,14 +3,17 @@
 use engine::BuildError;
 use engine::job::Job;
 use engine::record::Recording;
+use engine::secrets::Secrets;
 use inputs::{Agreed, InputError, Network, Recorder};
 use model::event::Outcome;
-use model::lock::{Lock, LockedStep};
+use model::lock::{Declared, Lock, LockedStep};
 use model::recipe::{Recipe, Reference, Step};
 use model::transcript::Transcript;
 use model::{Digest, Event};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::session::Session;
@@ -23,6 +26,7 @@ pub(in crate::command) fn record(
     lock: &mut Lock,
     previous: Option<&Lock>,
     anew: &dyn Fn(&str) -> bool,
+    secrets: &Secrets,
 ) -> Result<(), Failure> {
     let steps = uses(&project.recipe);
     if steps.is_empty() {
@@ -32,17 +36,18 @@ pub(in crate::command) fn record(
         let (uses, record) = (step.uses.clone(), step.record.clone());
         let requests = previous.and_then(|p| p.steps.get(&step.name)).map(|s| s.requests.clone());
         let requests = requests.filter(|_| !anew(&step.name)).unwrap_or_default();
-        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests });
+        lock.steps.insert(step.name.clone(), LockedStep { uses, record, requests, packages: Vec::new() });
     }
     let job = project.job_of(session, &lock.to_text(), false)?;
     for step in steps {
         let known = &job.lock.steps[&step.name].requests;
-        let requests = session.with_inputs(
+        let (requests, packages) = session.with_inputs(
             || project.bring(session, &job, false),
-            || once(session, project, &job, step, known),
+            || once(session, project, &job, step, known, secrets),
         )?;
         if let Some(locked) = lock.steps.get_mut(&step.name) {
             locked.requests = requests;
+            locked.packages = packages;
         }
     }
     Ok(())
@@ -68,15 +73,20 @@ fn once(
     job: &Job,
     step: &Step,
     known: &Transcript,
-) -> Result<Transcript, Failure> {
-    let recording = session.engine(|cx| Recording::new(cx, job, step))?;
+    secrets: &Secrets,
+) -> Result<(Transcript, Vec<Declared>), Failure> {
+    let recording = session.engine(|cx| Recording::new(&engine::Context { secrets, ..*cx }, job, step))?;
     if let Some(seen) = Seen::of(session, &recording, known) {
-        seen.tell(session, step);
-        return Ok(known.clone());
+        let packages = seen.tell(session, step);
+        return Ok((known.clone(), packages));
     }
     if !known.0.is_empty() {
-        match attempt(session, project, job, step, &recording, known, false) {
-            Err(failure) if failure.lost.is_none() && !session.cancel.is_cancelled() => {
+        match attempt(session, project, job, step, &recording, (known, false), secrets) {
+            Err(failure)
+                if failure.lost.is_none()
+                    && failure.exit != Exit::NotAuthenticated
+                    && !session.cancel.is_cancelled() =>
+            {
                 session.tell(&Event::Note {
                     text: format!(
                         "step `{}` no longer gets on with what is locked: recording anew",
@@ -91,7 +101,7 @@ fn once(
     for (asked, answered) in begun(session, &recording)?.0 {
         known.0.entry(asked).or_insert(answered);
     }
-    attempt(session, project, job, step, &recording, &known, true)
+    attempt(session, project, job, step, &recording, (&known, true), secrets)
 }
 
 fn attempt(
@@ -100,13 +110,19 @@ fn attempt(
     job: &Job,
     step: &Step,
     recording: &Recording<'_>,
-    known: &Transcript,
-    anew: bool,
-) -> Result<Transcript, Failure> {
+    (known, anew): (&Transcript, bool),
+    secrets: &Secrets,
+) -> Result<(Transcript, Vec<Declared>), Failure> {
     session.inputs(&project.dir, |cx| {
         let network = Network::new(cx);
         let recorder = Recorder::new(cx, &network, &step.name, known, anew);
-        let ran: Result<(), BuildError> = session.engine(|cx| recording.run(cx, &recorder));
+        let ran: Result<(), BuildError> =
+            session.engine(|cx| recording.run(&engine::Context { secrets, ..*cx }, &recorder));
+        let screen = |recorded: &Transcript| {
+            session.engine(|cx| engine::record::screen(&engine::Context { secrets, ..*cx }, step, recorded))
+        };
+        // First of all, and whether the step ended well or not: what came is in the store already.
+        screen(&recorder.so_far())?;
         let unanswered: Vec<InputError> = recorder.unanswered();
         match ran {
             Ok(()) => {
@@ -132,15 +148,14 @@ fn attempt(
             }
         }
         let requests = recorder.finish()?;
+        screen(&requests)?;
         let agreed = inputs::agreed(cx, &step.uses, &sources(job, step), &requests)?;
         let seen = Seen::new(step, agreed);
         if requests == *known {
             seen.remember(session, recording, known)?;
         }
-        for note in seen.notes {
-            session.tell(&Event::Note { text: note });
-        }
-        Ok(requests)
+        seen.say(session);
+        Ok((requests, seen.packages))
     })
 }
 
@@ -175,9 +190,12 @@ fn begun(session: &Session, recording: &Recording<'_>) -> Result<Transcript, Fai
 /// A recording that was seen to ask exactly what is locked, and to get on with that.
 ///
 /// It asked nobody, so what came of it follows from what it is made of; and so it need not run again.
+#[derive(Serialize, Deserialize)]
 struct Seen {
     /// What was said of it.
     notes: Vec<String>,
+    /// What is known of the packages that it fetched.
+    packages: Vec<Declared>,
 }
 
 impl Seen {
@@ -188,14 +206,15 @@ impl Seen {
         let text = format!(
             "step `{name}`: {checked} fetched files are as its lockfiles say, {beyond} answers are pinned by the lock alone"
         );
-        Self { notes: std::iter::once(text).chain(agreed.problems).collect() }
+        let notes = std::iter::once(text).chain(agreed.problems).collect();
+        Self { notes, packages: agreed.packages }
     }
 
     /// As it was remembered, if every answer is in the store.
     fn of(session: &Session, recording: &Recording<'_>, known: &Transcript) -> Option<Self> {
         let text = session.store.memo_get(Self::SPACE, &Self::key(recording, known)?)?;
-        let notes = serde_json::from_slice(&text).ok()?;
-        known.bodies().iter().all(|body| session.store.contains(body)).then_some(Self { notes })
+        let seen = serde_json::from_slice(&text).ok()?;
+        known.bodies().iter().all(|body| session.store.contains(body)).then_some(seen)
     }
 
     fn remember(
@@ -205,7 +224,7 @@ impl Seen {
         known: &Transcript,
     ) -> Result<(), Failure> {
         let Some(key) = Self::key(recording, known) else { return Ok(()) };
-        session.store.memo_put(Self::SPACE, &key, json!(self.notes).to_string().as_bytes())?;
+        session.store.memo_put(Self::SPACE, &key, json!(self).to_string().as_bytes())?;
         Ok(())
     }
 
@@ -216,11 +235,16 @@ impl Seen {
         Some(Digest::of(parts.to_string().as_bytes()))
     }
 
-    fn tell(self, session: &Session, step: &Step) {
+    fn tell(self, session: &Session, step: &Step) -> Vec<Declared> {
         let (name, detail) = (step.name.clone(), "it asks what is locked".to_owned());
         session.tell(&Event::Finished { stage: "record", name, outcome: Outcome::Cached, detail, millis: 0 });
-        for text in self.notes {
-            session.tell(&Event::Note { text });
+        self.say(session);
+        self.packages
+    }
+
+    fn say(&self, session: &Session) {
+        for text in &self.notes {
+            session.tell(&Event::Note { text: text.clone() });
         }
     }
 }

@@ -23,23 +23,16 @@ impl Forge {
     pub fn resolve(&self, name: &str, reference: &str) -> Result<String, PinError> {
         let action = format!("{name}@{reference}");
         let fail = |reason: String| PinError::Forge { action: action.clone(), reason };
-        let Some(base) = &self.base else { return Err(PinError::NoForge { action }) };
-        let mut parts = name.split('/');
-        let (Some(owner), Some(repository)) = (parts.next(), parts.next()) else {
-            return Err(fail("expected OWNER/NAME".to_owned()));
-        };
-        let word = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with(['.', '-'])
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-        };
+        if self.base.is_none() {
+            return Err(PinError::NoForge { action });
+        }
         let plain = !reference.is_empty()
             && !reference.starts_with('-')
             && !reference.contains([' ', '*', '?', '[', '^', ':', '\\']);
-        if !word(owner) || !word(repository) || !plain {
+        if !plain {
             return Err(fail("expected OWNER/NAME and a branch or tag".to_owned()));
         }
-        let url = format!("{}/{owner}/{repository}", base.trim_end_matches('/'));
+        let url = self.url(name).map_err(fail)?;
         let (tag, head) = (format!("refs/tags/{reference}"), format!("refs/heads/{reference}"));
         let peeled = format!("{tag}^{{}}");
         let output = git::run(&self.env, Path::new("/"), &["ls-remote", "--", &url, &tag, &peeled, &head])
@@ -54,6 +47,24 @@ impl Forge {
         found
             .filter(|id| crate::audit::command::is_commit(id))
             .ok_or_else(|| fail("the repository has no such branch or tag".to_owned()))
+    }
+
+    /// Where the repository of an action is; an error is a sentence.
+    pub(crate) fn url(&self, name: &str) -> Result<String, String> {
+        let base = self.base.as_ref().ok_or("which forge it is on cannot be told: give --forge URL")?;
+        let mut parts = name.split('/');
+        let (Some(owner), Some(repository)) = (parts.next(), parts.next()) else {
+            return Err("expected OWNER/NAME".to_owned());
+        };
+        let word = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with(['.', '-'])
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
+        if !word(owner) || !word(repository) {
+            return Err("expected OWNER/NAME and a branch or tag".to_owned());
+        }
+        Ok(format!("{}/{owner}/{repository}", base.trim_end_matches('/')))
     }
 }
 

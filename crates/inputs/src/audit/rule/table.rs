@@ -35,8 +35,10 @@ rules! {
     Lock10 "LOCK10" Warn Verified [2], "a hash that is too weak (MD5, SHA-1)", "others can make bytes with the same hash";
     Lock11 "LOCK11" Error Hermetic [3], "a dependency outside the repository", "it is there on one machine only";
     Lock12 "LOCK12" Error Locked [2], "a build tool or plugin that nothing locks", "it runs in the build, and no lockfile has it";
+    Lock13 "LOCK13" Warn Locked [2], "online: a dependency that was released only days ago", "what is bad in it has not been noticed yet";
     Lock14 "LOCK14" Error Locked [2], "an install that ignores the lock, or a version that floats", "it takes what is newest on that day";
     Lock15 "LOCK15" Error Verified [1, 2], "a wrapper without a checksum", "it downloads the build tool and runs what came";
+    Lock16 "LOCK16" Warn Locked [2], "online: a version that its makers withdrew", "it may go, and was withdrawn for a reason";
     Lock17 "LOCK17" Error Verified [2], "go.sum lacks a required module", "its bytes are not checked";
     Lock18 "LOCK18" Warn Locked [2], "a second package index", "the same name on the other index may win";
     Tool01 "TOOL01" Error Locked [1], "a toolchain by channel or range", "another compiler gives other bytes";
@@ -57,6 +59,7 @@ rules! {
     Img08 "IMG08" Warn Hermetic [3], "the whole folder goes into an image, and nothing is left out", "files that git does not know get in";
     Ci01 "CI01" Error Locked [1], "an action or reusable workflow not pinned to a commit", "whoever moves its tag runs code here";
     Ci02 "CI02" Warn Locked [1], "a pinned action without its version in a comment", "nobody sees what it is, or that it is old";
+    Ci03 "CI03" Warn Locked [1], "online: a commit that is not what its comment says, or on no branch or tag", "whoever forks a repository can make one";
     Ci04 "CI04" Error Locked [1], "a setup action with a version that floats", "the tool is another one next time";
     Ci05 "CI05" Error Locked [2], "packages installed by name in a workflow", "the newest of that day is taken";
     Ci06 "CI06" Warn Locked [1], "a runner image that moves (`-latest`)", "its tools change without a commit";
@@ -77,12 +80,19 @@ rules! {
     Time01 "TIME01" Warn Deterministic [5], "`__DATE__` or `__TIME__`", "the time of the build is in the result";
     Time02 "TIME02" Warn Deterministic [5], "a build that asks for the time", "the result is another one a second later";
     Time03 "TIME03" Warn Deterministic [5, 6], "archives made with the time of the build", "the same classes give another jar";
+    Time04 "TIME04" Error Deterministic [5], "an input that ends on a day", "the same commit builds today and not tomorrow";
     Det01 "DET01" Warn Deterministic [7], "random numbers in a build", "no two results are the same";
     Det02 "DET02" Warn Deterministic [7], "files in the order that the directory gives them", "another file system has another order";
+    Det04 "DET04" Warn Deterministic [7], "observed: an artifact holds the path that it was built in", "built elsewhere it has other bytes";
     Det05 "DET05" Warn Deterministic [7], "the builder's host, user or kernel in a build", "another machine gives other bytes";
     Det06 "DET06" Warn Deterministic [6, 7], "an archive with times, owners or order of this machine", "the same files give other bytes";
+    Det09 "DET09" Warn Deterministic [7], "observed: an artifact holds compiled Python files", "they hold a time, and sets in an order of their own";
+    Det10 "DET10" Warn Deterministic [6], "observed: an artifact holds a signature", "who rebuilds it does not have the key";
+    Sbom01 "SBOM01" Warn Verified [9], "a release without an SBOM", "nobody can tell what is in it";
+    Sbom02 "SBOM02" Warn Verified [9], "locked packages that declare no licence", "an SBOM can say nothing of it";
     Sbom03 "SBOM03" Info Verified [9], "code of others without a name and version", "no SBOM can tell of it";
     Sbom04 "SBOM04" Warn Verified [9], "a compiled file in the repository", "nobody can tell which source it is made of";
+    Sbom05 "SBOM05" Info Verified [9], "a library that comes inside a package", "no lockfile and no SBOM has its version";
     Sec01 "SEC01" Error Hermetic [3], "a token in the repository", "everyone who has a clone can use it";
     Sec02 "SEC02" Error Hermetic [3], "a private key in the repository", "everyone who has a clone can use it";
     Rcp01 "RCP01" Error Locked [1, 2], "a recipe without its lock", "inputs are resolved anew each time";

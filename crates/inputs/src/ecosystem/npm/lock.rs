@@ -1,4 +1,4 @@
-//! `package-lock.json` and `npm-shrinkwrap.json`, versions 2 and 3.
+//! `package-lock.json` and `npm-shrinkwrap.json`, versions 1 ([`super::first`]) to 3.
 //!
 //! Entries are places: `node_modules/a/node_modules/b` is the `b` that `a` sees. A dependency is found as Node finds it:
 //! in the own `node_modules`, then in that of each folder above.
@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use model::RelPath;
 use serde::Deserialize;
 
+use super::first::{self, Package};
 use super::{Asked, path_of, tarball};
 use crate::ecosystem::error::Tally;
 use crate::ecosystem::place::{json, line_of};
@@ -23,27 +24,31 @@ struct Lock {
     version: u64,
     #[serde(default)]
     packages: BTreeMap<String, Entry>,
+    /// The tree of version 1; version 2 has both.
+    #[serde(default)]
+    dependencies: BTreeMap<String, Package>,
 }
 
+/// What lies at one place.
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
-struct Entry {
-    name: Option<String>,
-    version: Option<String>,
-    resolved: Option<serde_json::Value>,
-    integrity: Option<String>,
-    license: Option<serde_json::Value>,
-    dev: bool,
-    optional: bool,
-    dev_optional: bool,
-    link: bool,
-    in_bundle: bool,
+pub(super) struct Entry {
+    pub(super) name: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) resolved: Option<serde_json::Value>,
+    pub(super) integrity: Option<String>,
+    pub(super) license: Option<serde_json::Value>,
+    pub(super) dev: bool,
+    pub(super) optional: bool,
+    pub(super) dev_optional: bool,
+    pub(super) link: bool,
+    pub(super) in_bundle: bool,
     /// A list in very old packages.
-    engines: Option<serde_json::Value>,
-    dependencies: BTreeMap<String, String>,
-    dev_dependencies: BTreeMap<String, String>,
-    optional_dependencies: BTreeMap<String, String>,
-    peer_dependencies: BTreeMap<String, String>,
+    pub(super) engines: Option<serde_json::Value>,
+    pub(super) dependencies: BTreeMap<String, String>,
+    pub(super) dev_dependencies: BTreeMap<String, String>,
+    pub(super) optional_dependencies: BTreeMap<String, String>,
+    pub(super) peer_dependencies: BTreeMap<String, String>,
 }
 
 impl Entry {
@@ -67,11 +72,9 @@ impl Entry {
 
 /// Which Node each package asks for, of those that every installation has.
 pub(super) fn engines(text: &str) -> Vec<(String, String)> {
-    let lock: Lock = serde_json::from_str(text).unwrap_or(Lock { version: 0, packages: BTreeMap::new() });
-    let installed = lock
-        .packages
-        .into_iter()
-        .filter(|(place, entry)| !place.is_empty() && !entry.optional && !entry.link);
+    let packages = serde_json::from_str(text).map_or_else(|_| BTreeMap::new(), |lock: Lock| lock.packages);
+    let installed =
+        packages.into_iter().filter(|(place, entry)| !place.is_empty() && !entry.optional && !entry.link);
     let asks = |(place, entry): (String, Entry)| {
         let range = entry.engines?.get("node")?.as_str()?.to_owned();
         Some((place.rsplit("node_modules/").next().unwrap_or(&place).to_owned(), range))
@@ -84,15 +87,22 @@ pub(super) fn components(
     text: &str,
     manifests: &[(RelPath, Asked)],
 ) -> Result<Vec<Component>, EcosystemError> {
-    let lock: Lock = json(lockfile, text, AGAIN)?;
-    if !matches!(lock.version, 2 | 3) {
+    let mut lock: Lock = json(lockfile, text, AGAIN)?;
+    if !matches!(lock.version, 1..=3) {
         let found = if lock.version == 0 { "none".to_owned() } else { format!("version {}", lock.version) };
         let fix = "run `npm install --package-lock-only --lockfile-version 3` with npm 7 or later";
         let line = line_of(text, "\"lockfileVersion\"");
-        return Err(Problem::form(lockfile, line, "`lockfileVersion` 2 or 3", found, fix));
+        return Err(Problem::form(lockfile, line, "`lockfileVersion` 1 to 3", found, fix));
     }
+    let lines = if lock.version == 1 {
+        let nothing = Asked::new();
+        let asked = manifests.first().map_or(&nothing, |(_, asked)| asked);
+        lock.packages = first::places(std::mem::take(&mut lock.dependencies), asked);
+        first::lines(text)
+    } else {
+        lines(text)
+    };
     compare(lockfile, text, &lock, manifests)?;
-    let lines = lines(text);
     let mut loose = Tally::default();
     let mut list = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();

@@ -1,7 +1,8 @@
-//! `pnpm-lock.yaml`, versions 6 and 9.
+//! `pnpm-lock.yaml`, versions 5, 6 and 9.
 //!
-//! Version 6 has one table, with keys `/name@version(peer@version)`. Version 9 has what is fetched in `packages` and who
-//! needs whom in `snapshots`. One package in several surroundings of peers is one component here.
+//! Version 5 has one table, with keys `/name/version_peers`, and what was asked for in `specifiers`. Version 6 has keys
+//! `/name@version(peer@version)`. Version 9 has what is fetched in `packages` and who needs whom in `snapshots`. One package
+//! in several surroundings of peers is one component here.
 
 use std::collections::HashMap;
 
@@ -22,16 +23,16 @@ pub(super) fn components(
     let lock = yaml::parse(lockfile, text, AGAIN)?;
     let version = lock.get("lockfileVersion");
     let said = version.text().unwrap_or("none");
-    if !matches!(said.split('.').next(), Some("6" | "9")) {
-        let fix = "run `pnpm install --lockfile-only` with pnpm 8 or later";
-        return Err(Problem::form(lockfile, version.line, "`lockfileVersion` 6.0 or 9.0", said, fix));
-    }
+    let Some(keys) = Keys::of(said) else {
+        let fix = "run `pnpm install --lockfile-only` with pnpm 6 or later";
+        return Err(Problem::form(lockfile, version.line, "`lockfileVersion` 5, 6 or 9", said, fix));
+    };
     compare(lockfile, &lock, manifests)?;
     let mut list: Vec<Component> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut loose = Tally::default();
     for (key, entry) in lock.get("packages").entries() {
-        let id = plain(key);
+        let id = keys.plain(key);
         let Some((name, version)) = split(&id) else { continue };
         if places.contains_key(&id) {
             continue;
@@ -42,9 +43,10 @@ pub(super) fn components(
     loose.finish(EcosystemError::Loose)?;
     for table in ["packages", "snapshots"] {
         for (key, entry) in lock.get(table).entries() {
-            let Some(own) = places.get(&plain(key)).copied() else { continue };
+            let Some(own) = places.get(&keys.plain(key)).copied() else { continue };
             for kind in ["dependencies", "optionalDependencies"] {
-                let targets = entry.get(kind).entries().filter_map(|(n, v)| target(&places, n, v.text()?));
+                let targets =
+                    entry.get(kind).entries().filter_map(|(n, v)| target(keys, &places, n, v.text()?));
                 list[own].depends.extend(targets);
             }
         }
@@ -53,13 +55,52 @@ pub(super) fn components(
         component.depends.sort_unstable();
         component.depends.dedup();
     }
-    scopes(&lock, &places, &mut list);
+    scopes(keys, &lock, &places, &mut list);
     Ok(list)
 }
 
-/// A key without `/` in front and peers behind.
-fn plain(key: &str) -> String {
-    key.trim_start_matches('/').split('(').next().unwrap_or_default().to_owned()
+/// Which Node each package asks for, of those that every installation has.
+pub(super) fn engines(file: &RelPath, text: &str) -> Vec<(String, String)> {
+    let Ok(lock) = yaml::parse(file, text, "") else { return Vec::new() };
+    let said = lock.get("lockfileVersion").text().unwrap_or_default();
+    let Some(keys) = Keys::of(said) else { return Vec::new() };
+    let asks = |(key, entry): (&str, &Yaml)| {
+        let always = entry.get("optional").text() != Some("true");
+        let range = entry.get("engines").get("node").text().filter(|_| always)?;
+        Some((split(&keys.plain(key))?.0.to_owned(), range.to_owned()))
+    };
+    lock.get("packages").entries().filter_map(asks).collect()
+}
+
+/// How packages are called in a lockfile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// `/name/version_peers`
+    Slash,
+    /// `/name@version(peer@version)`, later without the `/`.
+    At,
+}
+
+impl Keys {
+    fn of(version: &str) -> Option<Self> {
+        match version.split('.').next()? {
+            "5" => Some(Self::Slash),
+            "6" | "9" => Some(Self::At),
+            _ => None,
+        }
+    }
+
+    /// `name@version`: without `/` in front and peers behind.
+    fn plain(self, key: &str) -> String {
+        let key = key.trim_start_matches('/');
+        if self == Self::At {
+            return key.split('(').next().unwrap_or_default().to_owned();
+        }
+        match key.rsplit_once('/') {
+            Some((name, version)) => format!("{name}@{}", version.split('_').next().unwrap_or_default()),
+            None => key.split('_').next().unwrap_or_default().to_owned(),
+        }
+    }
 }
 
 fn split(id: &str) -> Option<(&str, &str)> {
@@ -68,8 +109,8 @@ fn split(id: &str) -> Option<(&str, &str)> {
 }
 
 /// What a dependency's version means: a version, or the whole id of what an alias stands for.
-fn target(places: &HashMap<String, usize>, name: &str, version: &str) -> Option<usize> {
-    let version = plain(version);
+fn target(keys: Keys, places: &HashMap<String, usize>, name: &str, version: &str) -> Option<usize> {
+    let version = keys.plain(version);
     places.get(&format!("{name}@{version}")).or_else(|| places.get(&version)).copied()
 }
 
@@ -104,7 +145,7 @@ fn component(lockfile: &RelPath, name: &str, version: &str, entry: &Yaml, loose:
     component
 }
 
-/// The tables of dependencies of each folder; a lock of version 6 for one folder has them at the top.
+/// The tables of dependencies of each folder; one of before version 9 for one folder has them at the top.
 fn importers(lock: &Yaml) -> Vec<(RelPath, &Yaml)> {
     let list: Vec<(RelPath, &Yaml)> =
         lock.get("importers").entries().filter_map(|(dir, value)| Some((dir.parse().ok()?, value))).collect();
@@ -117,13 +158,13 @@ const TABLES: &[(&str, Scope)] = &[
     ("devDependencies", Scope::Dev),
 ];
 
-fn scopes(lock: &Yaml, places: &HashMap<String, usize>, list: &mut [Component]) {
+fn scopes(keys: Keys, lock: &Yaml, places: &HashMap<String, usize>, list: &mut [Component]) {
     let mut work: Vec<(usize, Scope)> = Vec::new();
     for (_, importer) in importers(lock) {
         for (table, scope) in TABLES {
             for (name, entry) in importer.get(table).entries() {
                 let version = entry.get("version").text().or(entry.text()).unwrap_or_default();
-                let Some(at) = target(places, name, version) else { continue };
+                let Some(at) = target(keys, places, name, version) else { continue };
                 list[at].direct = true;
                 work.push((at, *scope));
             }
@@ -159,7 +200,9 @@ fn compare(lockfile: &RelPath, lock: &Yaml, manifests: &[(RelPath, Asked)]) -> R
                 continue;
             }
             let entry = TABLES.iter().map(|(t, _)| importer.get(t).get(name)).find(|e| e.line > 0);
-            let locked = entry.map(|e| e.get("specifier"));
+            // Version 5 has them all in a table beside.
+            let beside = Some(importer.get("specifiers").get(name)).filter(|s| s.line > 0);
+            let locked = beside.or_else(|| entry.map(|e| e.get("specifier")));
             if locked.is_none_or(|s| s.text().is_some_and(|s| s != spec)) {
                 let expected = format!("`{name}` {spec}, as `{table}` in {manifest} says");
                 let found = locked.and_then(Yaml::text).unwrap_or("none");

@@ -114,6 +114,69 @@ fn workspaces_links_bundles_and_git() {
     assert!(list.iter().any(|c| c.name == "g" && matches!(c.origin, Origin::Git { .. })));
 }
 
+/// As npm 6 writes it.
+const FIRST: &str = r#"{
+  "name": "app",
+  "version": "1.0.0",
+  "lockfileVersion": 1,
+  "requires": true,
+  "dependencies": {
+    "@s/dev": {
+      "version": "3.0.1",
+      "resolved": "https://registry.example.org/@s/dev/-/dev-3.0.1.tgz",
+      "integrity": "SRI",
+      "dev": true,
+      "requires": {
+        "left": "^0.9.0"
+      },
+      "dependencies": {
+        "left": {
+          "version": "0.9.0",
+          "resolved": "https://registry.example.org/left/-/left-0.9.0.tgz",
+          "integrity": "SRI",
+          "dev": true
+        }
+      }
+    },
+    "left": {
+      "version": "1.0.2",
+      "resolved": "https://registry.example.org/left/-/left-1.0.2.tgz",
+      "integrity": "SRI"
+    },
+    "other": {
+      "version": "npm:real@2.0.0",
+      "resolved": "https://registry.example.org/real/-/real-2.0.0.tgz",
+      "integrity": "SRI",
+      "requires": {
+        "left": "*"
+      }
+    }
+  }
+}
+"#;
+
+#[test]
+fn the_tree_of_npm_6_is_read_as_places() {
+    let text = FIRST.replace("SRI", SRI);
+    let list = read(&[("package.json", APP), ("package-lock.json", &text)]).unwrap();
+    assert_eq!(
+        told(&list),
+        [
+            ("@s/dev@3.0.1".into(), Scope::Dev, true, vec![1]),
+            ("left@0.9.0".into(), Scope::Dev, false, vec![]),
+            ("left@1.0.2".into(), Scope::Runtime, true, vec![]),
+            ("real@2.0.0".into(), Scope::Runtime, true, vec![2]),
+        ]
+    );
+    assert_eq!(list.iter().map(|c| c.line).collect::<Vec<_>>(), [7, 16, 24, 29]);
+    let more = APP.replace("\"left\"", "\"right\": \"1\", \"left\"");
+    let error = read(&[("package.json", &more), ("package-lock.json", &text)]).unwrap_err().to_string();
+    assert!(error.contains("expected `right` 1"), "{error}");
+    let git = text.replace("\"version\": \"1.0.2\"", "\"version\": \"git+https://example.org/l.git#main\"");
+    let error = read(&[("package.json", APP), ("package-lock.json", &git)]).unwrap_err().to_string();
+    assert!(error.contains("is from git and not at a commit"), "{error}");
+}
+
 #[test]
 fn faults_name_line_value_and_command() {
     let no_hash = lock(
@@ -130,8 +193,8 @@ fn faults_name_line_value_and_command() {
         ),
         (
             APP,
-            "{\n\"lockfileVersion\": 1}",
-            "package-lock.json:2: cannot be used\n  expected `lockfileVersion` 2 or 3\n  found    version 1\nfix: run `npm install --package-lock-only --lockfile-version 3`",
+            "{\n\"lockfileVersion\": 4}",
+            "package-lock.json:2: cannot be used\n  expected `lockfileVersion` 1 to 3\n  found    version 4\nfix: run `npm install --package-lock-only --lockfile-version 3`",
         ),
         (&newer, &good, "expected `left` ^2.0.0, as `dependencies` in package.json says\n  found    ^1.0.0"),
         (&fewer, &good, "nothing called `left`"),
@@ -219,9 +282,44 @@ packages:
       left: 1.0.2
 ";
 
+const PNPM_5: &str = r"
+lockfileVersion: 5.4
+
+specifiers:
+  '@s/dev': ~3.0.0
+  left: ^1.0.0
+  other: npm:real@2.0.0
+
+dependencies:
+  left: 1.0.2
+  other: /real/2.0.0
+
+devDependencies:
+  '@s/dev': 3.0.1_left@1.0.2
+
+packages:
+
+  /@s/dev/3.0.1_left@1.0.2:
+    resolution: {integrity: SRI}
+    engines: {node: '>=18.19'}
+    dependencies:
+      left: 1.0.2
+    dev: true
+
+  /left/1.0.2:
+    resolution: {integrity: SRI}
+    dev: false
+
+  /real/2.0.0:
+    resolution: {integrity: SRI}
+    dependencies:
+      left: 1.0.2
+    dev: false
+";
+
 #[test]
-fn both_versions_of_pnpm_give_the_same() {
-    for text in [PNPM_9, PNPM_6] {
+fn all_versions_of_pnpm_give_the_same() {
+    for text in [PNPM_9, PNPM_6, PNPM_5] {
         let text = text.replace("SRI", SRI);
         let list = read(&[("package.json", APP), ("pnpm-lock.yaml", &text)]).unwrap();
         assert_eq!(
@@ -240,8 +338,8 @@ fn both_versions_of_pnpm_give_the_same() {
         assert!(matches!(error, EcosystemError::Loose(_)), "{error}");
     }
     let old =
-        read(&[("package.json", APP), ("pnpm-lock.yaml", "lockfileVersion: 5.4\n")]).unwrap_err().to_string();
-    assert!(old.contains("found    5.4"), "{old}");
+        read(&[("package.json", APP), ("pnpm-lock.yaml", "lockfileVersion: 4\n")]).unwrap_err().to_string();
+    assert!(old.contains("found    4"), "{old}");
 }
 
 const YARN_1: &str = r#"# yarn lockfile v1

@@ -1,7 +1,7 @@
 //! C and C++, and Debian's source packages.
 
-use super::{Artifact, Step, packages, word};
-use crate::ecosystem::{Files, Found, Origin, Product, Tool, c, debian};
+use super::{Artifact, Step, packages};
+use crate::ecosystem::{Files, Found, Origin, Tool, c, debian};
 
 pub(super) fn step(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");
@@ -105,42 +105,46 @@ fn fetches(files: &Files<'_>, found: &Found, step: &mut Step) {
     }
 }
 
-/// A binary package from its source package.
+/// Binary packages from their source package, as Debian builds them.
 pub(super) fn debian(files: &Files<'_>, found: &Found) -> Step {
     let mut step = Step::new(found, "build");
-    step.need(&["build-essential", "debhelper", "dpkg-dev"]);
+    step.need(&["build-essential"]);
     step.packages.extend(debian::build_depends(files, found));
+    step.place = Some("package".to_owned());
     step.comments
-        .push("Packages are written beside the source, so that is copied to a folder of its own.".to_owned());
+        .push("Packages are written beside the source, so that lies in a folder of its own.".to_owned());
+    step.comments
+        .push("The moment of the build is taken out of the .buildinfo; provenance has it.".to_owned());
+    if debian::requires_root(files, found) {
+        step.need(&["fakeroot"]);
+        step.comments.push(
+            "The control file does not say `Rules-Requires-Root: no`: dpkg-buildpackage runs a part with fakeroot."
+                .to_owned(),
+        );
+    }
     step.run.extend(
         [
-            "cp -a . /tmp/package",
-            "cd /tmp/package",
-            "dpkg-source --before-build .",
-            "debian/rules build",
-            "debian/rules binary",
-            "mkdir -p /build/src/out",
-            "cp /tmp/*.deb /build/src/out/",
+            "cd package",
+            "export SOURCE_DATE_EPOCH=$(dpkg-parsechangelog --show-field Timestamp)",
+            "dpkg-buildpackage --unsigned-source --unsigned-changes --build=binary --hook-changes='sed -i /^Build-Date:/d ../*.buildinfo'",
+            "mkdir ../out",
+            "find .. -maxdepth 1 -type f -exec mv -t ../out {} +",
         ]
         .map(str::to_owned),
     );
-    step.comments.push(
-        "The rules are run as dpkg-buildpackage runs them; that itself asks dpkg's database, and there is none here.".to_owned(),
-    );
-    step.env.push((
-        "DEB_RULES_REQUIRES_ROOT",
-        "no".into(),
-        "An ordinary user, and no fakeroot: it does not run in a step.",
-    ));
     step.env.push(("DEB_BUILD_OPTIONS", "nocheck".into(), "Tests are no part of the package."));
-    step.env.push(("DEB_BUILD_MAINT_OPTIONS", "reproducible=+all".into(), "Paths and times stay out."));
-    let count = found.makes.iter().filter(|m| matches!(m, Product::Program(_))).count();
-    let name = if count > 1 {
-        "packages".to_owned()
-    } else {
-        found.name.as_deref().map_or_else(|| "package".into(), word)
-    };
+    step.env.push(("DEB_BUILD_PROFILES", "nocheck".into(), "Nor is what they need part of the toolchain."));
     step.outputs.push("out".to_owned());
-    step.artifacts.push(Artifact { name: format!("{name}-deb"), format: "dir", output: "out".to_owned() });
+    for name in debian::makes(files, found) {
+        let output = format!("out/{name}");
+        step.artifacts.push(Artifact { name, format: "file", output });
+    }
+    if step.artifacts.is_empty() {
+        step.artifacts.push(Artifact {
+            name: "packages".to_owned(),
+            format: "dir",
+            output: "out".to_owned(),
+        });
+    }
     step
 }

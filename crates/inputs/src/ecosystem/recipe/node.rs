@@ -1,4 +1,7 @@
-//! JavaScript: a package for a registry, or a folder that a bundler makes.
+//! JavaScript: packages for a registry, or a folder that a bundler makes.
+
+mod install;
+mod pack;
 
 use serde_json::Value;
 
@@ -17,7 +20,8 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
             _ => {}
         }
     }
-    if build.is_none() && package.is_none() {
+    let members = if package.is_none() { pack::members(files, found) } else { Vec::new() };
+    if build.is_none() && package.is_none() && members.is_empty() {
         return None;
     }
     let mut step = Step::new(found, "build");
@@ -26,7 +30,7 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
     let json: Value = serde_json::from_str(&text).unwrap_or_default();
     step.enter();
     let run = if found.lockfile.is_some() || found.lock_command.is_some() {
-        let run = install(files, found, &json, &mut step);
+        let run = install::commands(files, found, &json, &mut step);
         // The tool of another registry than Debian's is fetched, too.
         if found.tool != Tool::Npm || !found.dir.is_root() {
             step.record.clone_from(&step.run);
@@ -37,14 +41,23 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
         step.uses.clear();
         "npm run".to_owned()
     };
-    if let Some(script) = build {
-        step.run.push(format!("{run} {script}"));
+    match build {
+        Some(script) => step.run.push(format!("{run} {script}")),
+        None if !members.is_empty() => step.run.extend(pack::build_each(found, &members, &run)),
+        None => {
+            if let Some(script) = pack::publishes(files, found, &json) {
+                step.comments.push(format!(
+                    "`{script}` is what its publisher runs before packing: without it something of what is packed is missing."
+                ));
+                step.run.push(format!("{run} {script}"));
+            }
+        }
     }
     if let Some(name) = package {
         let version = found.version.as_deref().unwrap_or_default();
-        let file = word(&format!("{}-{version}.tgz", name.trim_start_matches('@').replace('/', "-")));
+        let file = pack::file(name, version);
         step.run.push("mkdir -p out".to_owned());
-        step.run.push("npm pack --ignore-scripts --pack-destination out".to_owned());
+        step.run.push(pack::command(found.tool, &run, "out", &file));
         let output = step.place("out");
         step.outputs.push(output.clone());
         step.artifacts.push(Artifact {
@@ -52,6 +65,10 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
             format: "file",
             output: format!("{output}/{file}"),
         });
+    } else if !members.is_empty() {
+        step.run.push("mkdir -p out".to_owned());
+        step.run.extend(members.iter().map(|member| member.pack(found.tool, &run)));
+        step.pack("out", "packages", "dir");
     } else {
         let folder = output_folder(files, found, &json, build.unwrap_or_default());
         let bundle = beside(&found.dir, &folder)?;
@@ -66,70 +83,6 @@ pub(super) fn step(files: &Files<'_>, found: &Found) -> Option<Step> {
     }
     step.env.push(("CI", "true".into(), "Tools ask nobody anything."));
     Some(step)
-}
-
-/// The commands that install by lockfile; gives what runs a script.
-fn install(files: &Files<'_>, found: &Found, json: &Value, step: &mut Step) -> String {
-    let manager = json.get("packageManager").and_then(Value::as_str).unwrap_or_default();
-    let said = manager.split_once('@').map(|(_, v)| v.split('+').next().unwrap_or_default());
-    let said =
-        said.filter(|v| !v.is_empty() && v.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)));
-    step.comments.push(
-        "Install scripts are left out: they are what fetches from elsewhere. If a dependency needs its own, add \
-         `npm rebuild NAME` after the install."
-            .to_owned(),
-    );
-    // What Debian does not have comes from the registry, in one version, and is recorded like the rest.
-    let mut bring = |package: &str, version: &str| {
-        step.run.push(format!(
-            "npm install --no-save --no-audit --no-fund --prefix /tmp/tools {package}@{version}"
-        ));
-        step.run.push("export PATH=/tmp/tools/node_modules/.bin:$PATH".to_owned());
-    };
-    match found.tool {
-        Tool::Pnpm => {
-            let lock = found.lockfile.as_ref().map(|p| files.glance(p)).unwrap_or_default();
-            let old = lock.lines().next().is_some_and(|l| l.contains("6."));
-            bring("pnpm", said.unwrap_or(if old { "8.15.9" } else { "9.15.9" }));
-            step.run.push("pnpm install --frozen-lockfile --ignore-scripts".to_owned());
-            step.env.push((
-                "npm_config_manage_package_manager_versions",
-                "false".into(),
-                "The pnpm that is there is the one.",
-            ));
-            "pnpm run".to_owned()
-        }
-        Tool::YarnClassic => {
-            bring("yarn", said.unwrap_or("1.22.22"));
-            step.run.push("yarn install --frozen-lockfile --ignore-scripts --non-interactive".to_owned());
-            "yarn run".to_owned()
-        }
-        Tool::YarnBerry => {
-            let folder = found.dir.join(&".yarn/releases".parse().expect("a plain path"));
-            let own =
-                files.below(&folder).find(|p| p.as_str().ends_with(".cjs")).map(|p| p.below(&found.dir));
-            let yarn = match own {
-                Some(path) => format!("node {}", shell(path.as_str())),
-                None => {
-                    bring("@yarnpkg/cli-dist", said.unwrap_or("4.5.3"));
-                    "yarn".to_owned()
-                }
-            };
-            step.run.push(format!("{yarn} install --immutable"));
-            step.env.push(("YARN_ENABLE_SCRIPTS", "false".into(), "See above."));
-            step.env.push((
-                "YARN_ENABLE_GLOBAL_CACHE",
-                "false".into(),
-                "What is fetched stays below the project.",
-            ));
-            step.env.push(("YARN_ENABLE_TELEMETRY", "0".into(), "It would be refused anyway."));
-            format!("{yarn} run")
-        }
-        _ => {
-            step.run.push("npm ci --ignore-scripts --no-audit --no-fund".to_owned());
-            "npm run".to_owned()
-        }
-    }
 }
 
 /// Where the bundle goes: what a configuration says, or what the tool in the script does by default.

@@ -101,6 +101,10 @@ fn program(found: &Found, mut step: Step) -> Option<Step> {
             tool("poetry poetry-plugin-export", "poetry export --only main -o /tmp/requirements.txt"),
             "/tmp/requirements.txt",
         ),
+        Tool::Pdm => (
+            tool("pdm", "pdm export --prod --format requirements -o /tmp/requirements.txt"),
+            "/tmp/requirements.txt",
+        ),
         Tool::Pipenv => {
             (tool("pipenv", "pipenv requirements --hash > /tmp/requirements.txt"), "/tmp/requirements.txt")
         }

@@ -108,6 +108,73 @@ fn a_pnpm_front() {
 }
 
 #[test]
+fn packages_of_a_workspace() {
+    let root = r#"{"name": "root", "private": true, "workspaces": ["packages/*"], "devDependencies": {"left": "1"}}"#;
+    let member = r#"{"name": "@s/a", "version": "1.0.0", "scripts": {"build": "tsc"}}"#;
+    let private = r#"{"name": "b", "version": "1.0.0", "private": true}"#;
+    let list = [
+        ("package.json", root),
+        ("packages/a/package.json", member),
+        ("packages/b/package.json", private),
+        ("pnpm-lock.yaml", "lockfileVersion: '6.0'\n"),
+        ("pnpm-workspace.yaml", "packages:\n  - packages/*\n"),
+    ];
+    golden("pnpm-workspace", &list);
+    let yarn = "__metadata:\n  version: 8\n";
+    for (name, text, expected) in [
+        ("yarn.lock", yarn, "(cd packages/a && yarn pack --out ../../out/s-a-1.0.0.tgz)"),
+        (
+            "yarn.lock",
+            "# yarn lockfile v1\n",
+            "(cd packages/a && npm pack --ignore-scripts --pack-destination ../../out)",
+        ),
+        ("package-lock.json", "{}", "npm run build --workspaces --if-present"),
+    ] {
+        let text = proposal(&[list[0], list[1], list[2], (name, text)], None).text;
+        parses(&text);
+        assert!(text.contains(expected) && !text.contains("packages/b"), "{text}");
+    }
+}
+
+#[test]
+fn what_a_publisher_runs_before_packing() {
+    let of = |json: &str, more: &[(&'static str, &'static str)]| {
+        let text = proposal(&[&[("package.json", json)], more].concat(), None).text;
+        parses(&text);
+        text.lines().filter(|l| l.starts_with("    \"npm run ")).map(str::trim).collect::<String>()
+    };
+    let json = |rest: &str| format!(r#"{{"name": "a", "version": "1.0.0", {rest}}}"#);
+    let prepare = r#""scripts": {"prepare": "husky", "prepublishOnly": "rollup -c"}"#;
+    for (rest, more, expected) in [
+        (r#""main": "dist/a.js""#, &[("a.js", "")][..], "\"npm run prepublishOnly\","),
+        (r#""main": "a""#, &[("a.js", "")], ""),
+        (r#""files": ["lib/**/*.js", "src"]"#, &[("src/a.js", "")], "\"npm run prepublishOnly\","),
+        (r#""files": ["src", "!src/x"], "bin": {"a": "./bin/a"}"#, &[("src/a.js", ""), ("bin/a", "")], ""),
+        (r#""bin": "./bin/a""#, &[], "\"npm run prepublishOnly\","),
+    ] {
+        assert_eq!(of(&json(&format!("{prepare}, {rest}")), more), expected, "{rest}");
+    }
+    let both = r#""main": "dist/a.js", "scripts": {"prepack": "tsc", "prepublishOnly": "x", "build": "y"}"#;
+    assert_eq!(of(&json(both), &[]), "\"npm run build\",");
+    assert_eq!(of(&json(&both.replace("build", "test")), &[]), "\"npm run prepack\",");
+}
+
+#[test]
+fn a_yarn_that_is_not_there() {
+    let json = r#"{"name": "a", "version": "1.0.0", "packageManager": "yarn@4.0.0-rc.2", "dependencies": {"left": "1"}}"#;
+    let list = [
+        ("package.json", json),
+        ("yarn.lock", "__metadata:\n  version: 6\n"),
+        (".yarnrc.yml", "yarnPath: x\n"),
+    ];
+    golden("yarn", &list);
+    let own = [&list[..], &[(".yarn/releases/yarn-4.0.0-rc.2.cjs", "")]].concat();
+    let text = proposal(&own, None).text;
+    assert!(text.contains("\"node .yarn/releases/yarn-4.0.0-rc.2.cjs install --immutable\""), "{text}");
+    assert!(!text.contains("YARN_IGNORE_PATH"), "{text}");
+}
+
+#[test]
 fn a_go_program_with_a_front() {
     golden(
         "go-front",
@@ -174,10 +241,10 @@ fn a_maven_jar() {
 
 #[test]
 fn a_gradle_build() {
-    golden(
-        "gradle",
-        &[("build.gradle.kts", ""), ("settings.gradle.kts", "rootProject.name = \"app\"\n"), ("gradlew", "")],
-    );
+    let build =
+        [("build.gradle.kts", ""), ("settings.gradle.kts", "rootProject.name = \"app\"\n"), ("gradlew", "")];
+    golden("gradle", &[&build[..], &[("gradle/wrapper/gradle-wrapper.jar", "")]].concat());
+    golden("gradle-without-wrapper", &build);
 }
 
 #[test]
@@ -188,7 +255,8 @@ fn c_with_cmake() {
 
 #[test]
 fn a_debian_source_package() {
-    let control = "Source: hello\nBuild-Depends: debhelper-compat (= 13), libfoo-dev\n\nPackage: hello\n";
+    let control = "Source: hello\nBuild-Depends: debhelper-compat (= 13), libfoo-dev (>= 1) | libbar-dev, tests <!nocheck>\n\n\
+                   Package: hello\nArchitecture: any\n\nPackage: hello-doc\nArchitecture: all\n";
     golden(
         "debian",
         &[
@@ -213,10 +281,18 @@ fn a_suite_that_was_asked_for_is_taken() {
     assert!(proposal(&list, None).text.contains("\nsuite = \"trixie\"\n"));
     let text = proposal(&list, Some("bookworm")).text;
     parses(&text);
-    assert!(
-        text.contains("\nsuite = \"bookworm\"\n")
-            && text.contains("# `rust-version` in Cargo.toml asks for rust 1.70, and bookworm has 1.63"),
-        "{text}"
+    let why = "# bookworm has rust 1.63; `rust-version` in Cargo.toml asks for 1.70, and so cargo-web and rustc-web 1.85 is taken";
+    assert!(text.contains("\nsuite = \"bookworm\"\n") && text.contains(why), "{text}");
+    assert!(text.contains("    \"rustc-web\",\n") && !text.contains("\"rustc\""), "{text}");
+    let python =
+        "[project]\nname = \"x\"\nrequires-python = \">=3.99\"\n[build-system]\nrequires = [\"flit_core\"]\n";
+    let proposal = self::proposal(&[("pyproject.toml", python)], None);
+    assert!(proposal.text.contains("asks for python 3.99, and trixie has 3.13"), "{}", proposal.text);
+    assert_eq!(proposal.missing.len(), 1);
+    // Of a program that needs nothing of Debian's, an archive alone is no toolchain.
+    golden(
+        "go-archive",
+        &[("go.mod", "module example.org/tool\n\ngo 1.26\n"), ("main.go", "package main\n")],
     );
 }
 

@@ -1,10 +1,11 @@
 //! The text of a recipe.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::suite::Choice;
+use super::suite::{Archive, Choice};
 use super::{Step, Wish, word};
-use crate::ecosystem::{Adapter, Found};
+use crate::ecosystem::{Adapter, Found, Wanted};
 
 /// Everything that stands in it.
 pub(super) struct Page<'a> {
@@ -91,15 +92,27 @@ impl Page<'_> {
         out.push_str("\n[toolchain]\nkind = \"debian\"\n");
         self.choice.why.iter().for_each(|why| comment(out, why));
         let _ = writeln!(out, "suite = {}", quote(&self.choice.suite));
-        let mut packages: Vec<&str> =
-            self.steps.iter().flat_map(|s| s.packages.iter().map(String::as_str)).collect();
-        packages.sort_unstable();
-        packages.dedup();
+        let instead = |name: &str| {
+            let other = self.choice.instead.iter().find(|(usual, _)| *usual == name);
+            other.map_or(name.to_owned(), |(_, other)| (*other).to_owned())
+        };
+        let spare = |name: &str| self.choice.archives.iter().any(|(a, ..)| a.instead_of.contains(&name));
+        let own = self.steps.iter().flat_map(|s| s.packages.iter());
+        let own = own.filter(|name| !spare(name)).map(|name| instead(name));
+        let linked = self.choice.archives.iter().flat_map(|(archive, ..)| archive.packages);
+        let mut packages: BTreeSet<String> = own.chain(linked.map(|name| (*name).to_owned())).collect();
+        if packages.is_empty() {
+            // Debian's essential packages come with any: a shell and its tools.
+            packages.insert("coreutils".to_owned());
+        }
         out.push_str("packages = [\n");
         for package in packages {
-            let _ = writeln!(out, "    {},", quote(package));
+            let _ = writeln!(out, "    {},", quote(&package));
         }
         out.push_str("]\n");
+        for (archive, wanted, has) in &self.choice.archives {
+            self.archive(out, archive, wanted, has);
+        }
         for (wanted, has) in &self.choice.unmet {
             comment(
                 out,
@@ -109,32 +122,49 @@ impl Page<'_> {
                 ),
             );
             comment(out, "  [[toolchain.archive]]");
-            let version = &wanted.at_least;
-            // A first release is `1.21.0` since Go 1.21, and go.mod may leave the last number out.
-            let full = if version.split('.').count() == 2 { format!("{version}.0") } else { version.clone() };
-            comment(
-                out,
-                &match wanted.tool {
-                    "go" => {
-                        format!("  purl = \"pkg:golang/golang.org/toolchain@v0.0.1-go{full}.linux-amd64\"")
-                    }
-                    tool => format!("  url = \"…\" and sha256 = \"…\" of {tool} {version} or newer"),
-                },
-            );
-            let tool = wanted.tool;
+            let (tool, version) = (wanted.tool, &wanted.at_least);
+            comment(out, &format!("  url = \"…\" and sha256 = \"…\" of {tool} {version} or newer"));
             comment(out, &format!("  at = \"opt/{tool}\""));
             comment(out, &format!("  path = [\"opt/{tool}/bin\"]"));
         }
     }
 
+    /// A tool that a registry has, over the packages.
+    fn archive(&self, out: &mut String, archive: &Archive, wanted: &Wanted, has: &str) {
+        let tool = archive.tool;
+        out.push('\n');
+        comment(
+            out,
+            &format!(
+                "{} asks for {tool} {}, and {} has {has}: this one comes from a registry.",
+                wanted.said_by, wanted.at_least, self.choice.suite
+            ),
+        );
+        let _ = writeln!(out, "[[toolchain.archive]]\nname = {}", quote(tool));
+        let _ = writeln!(out, "purl = {}", quote(&archive.purl(&wanted.at_least)));
+        let _ = writeln!(out, "at = {}", quote(&format!("opt/{tool}")));
+        let _ = writeln!(out, "path = [{}]", quote(&format!("opt/{tool}/{}", archive.programs)));
+        if !archive.env.is_empty() {
+            let env: Vec<String> = archive.env.iter().map(|(n, v)| format!("{n} = {}", quote(v))).collect();
+            let _ = writeln!(out, "env = {{ {} }}", env.join(", "));
+        }
+    }
+
     fn conditions(&self, out: &mut String) {
-        let mut why = self.steps.iter().filter_map(|s| s.pinned.as_deref()).peekable();
-        if why.peek().is_none() {
+        let list: Vec<&(&str, String)> = self.steps.iter().flat_map(|s| &s.conditions).collect();
+        if list.is_empty() {
             return;
         }
         out.push_str("\n[conditions]\n");
-        why.for_each(|why| comment(out, why));
-        out.push_str("level = \"pinned\"\n");
+        let mut lines: Vec<&str> = Vec::new();
+        for (line, _) in &list {
+            if lines.contains(line) {
+                continue;
+            }
+            lines.push(line);
+            list.iter().filter(|(l, _)| l == line).for_each(|(_, why)| comment(out, why));
+            let _ = writeln!(out, "{line}");
+        }
     }
 
     fn artifacts(&self, out: &mut String, name: &str) {
@@ -174,9 +204,10 @@ fn write_step(out: &mut String, step: &Step) {
         let commands: Vec<String> = step.record.iter().map(|c| quote(c)).collect();
         let _ = writeln!(out, "record = [{}]", commands.join(", "));
     }
-    if !step.inputs.is_empty() {
+    if step.place.is_some() || !step.inputs.is_empty() {
         let others = step.inputs.iter().map(|(place, from)| format!(", {} = {}", quote(place), quote(from)));
-        let _ = writeln!(out, "inputs = {{ \".\" = \"source:main\"{} }}", others.collect::<String>());
+        let place = quote(step.place.as_deref().unwrap_or("."));
+        let _ = writeln!(out, "inputs = {{ {place} = \"source:main\"{} }}", others.collect::<String>());
     }
     out.push_str("run = [\n");
     for command in &step.run {

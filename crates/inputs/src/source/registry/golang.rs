@@ -72,7 +72,7 @@ fn looked_up(
 }
 
 /// As proxies and file systems without capitals have it: `A` is `!a`.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::new();
     for c in text.chars() {
         if c.is_ascii_uppercase() {

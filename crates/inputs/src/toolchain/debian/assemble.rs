@@ -3,9 +3,9 @@
 //! A pure function of [`ASSEMBLER`] and the packages' bytes. Packages are decoded in parallel and laid down in the order
 //! of their names. Where two bring different things to one path, the one that says it replaces the other wins, else the
 //! later one, with a note. A folder wins over a link of the same name, and what lies below a link goes where it points, as
-//! with dpkg. Then come the alternatives, and last the table of fix-ups.
+//! with dpkg. Then come the alternatives, the table of fix-ups, and last dpkg's database.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
@@ -14,12 +14,12 @@ use model::event::{Outcome, Unit};
 use model::tree::{Node, Tree, TreeError};
 use model::{Digest, Event, RelPath};
 use serde::{Deserialize, Serialize};
-use store::Store;
+use store::{Store, StoreError};
 
 use super::alternatives::{self, Alternative, Link};
 use super::fixups::{Fixup, TABLE};
 use super::unpack::{Contents, Entry, MERGED, dropped, merged, unpack};
-use super::{DebianError, copyright};
+use super::{DebianError, copyright, database};
 use crate::toolchain::{ASSEMBLER, links};
 use crate::{Context, InputError};
 
@@ -149,6 +149,8 @@ fn decode(cx: &Context<'_>, debs: &[Deb]) -> Result<Vec<Contents>, InputError> {
 struct Layers<'a> {
     tree: Tree,
     owner: BTreeMap<RelPath, usize>,
+    /// Files that another package replaced, by their package.
+    lost: BTreeSet<(usize, RelPath)>,
     notes: Vec<String>,
     debs: &'a [Deb],
     contents: &'a [Contents],
@@ -162,8 +164,14 @@ fn lay(
     debs: &[Deb],
     contents: &[Contents],
 ) -> Result<(Tree, Owners, Vec<String>), InputError> {
-    let mut layers =
-        Layers { tree: Tree::default(), owner: BTreeMap::new(), notes: Vec::new(), debs, contents };
+    let mut layers = Layers {
+        tree: Tree::default(),
+        owner: BTreeMap::new(),
+        lost: BTreeSet::new(),
+        notes: Vec::new(),
+        debs,
+        contents,
+    };
     for (nth, content) in contents.iter().enumerate() {
         layers.notes.extend(content.notes.iter().cloned());
         for (path, entry) in &content.entries {
@@ -176,6 +184,7 @@ fn lay(
     let assembling = |cause| DebianError::Layout { package: "(the assembler's own)".into(), cause };
     layers.fix(cx).map_err(|e| e.or_layout(assembling))?;
     layers.merge().map_err(assembling)?;
+    layers.database(cx).map_err(|e| e.or_layout(assembling))?;
     let mut owners: Owners = debs.iter().map(|deb| (deb.name.clone(), Vec::new())).collect();
     for (path, nth) in &layers.owner {
         owners.entry(debs[*nth].name.clone()).or_default().push(path.to_string());
@@ -183,10 +192,22 @@ fn lay(
     Ok((layers.tree, owners, layers.notes))
 }
 
-/// A failure while fixing up: of the tree, or of the store.
-enum FixError {
+/// A failure while something is added: of the tree, or of the store.
+pub(super) enum FixError {
     Tree(TreeError),
     Input(InputError),
+}
+
+impl From<TreeError> for FixError {
+    fn from(error: TreeError) -> Self {
+        Self::Tree(error)
+    }
+}
+
+impl From<StoreError> for FixError {
+    fn from(error: StoreError) -> Self {
+        Self::Input(error.into())
+    }
 }
 
 impl FixError {
@@ -217,7 +238,8 @@ impl Layers<'_> {
                             // A folder is there: it stays.
                             return Ok(());
                         };
-                        if old == node || !self.takes(nth, &path) {
+                        let same = old == node;
+                        if !self.takes(nth, &path, same) {
                             return Ok(());
                         }
                         self.tree.replace(&path, node.clone())?;
@@ -230,22 +252,24 @@ impl Layers<'_> {
         }
     }
 
-    /// Whether package `nth` takes `path` from the one that brought it.
-    fn takes(&mut self, nth: usize, path: &RelPath) -> bool {
-        let Some(old) = self.owner.get(path).copied() else { return true };
+    /// Whether package `nth` takes `path` from the one that brought it; `same` if they bring the same.
+    fn takes(&mut self, nth: usize, path: &RelPath, same: bool) -> bool {
+        let Some(old) = self.owner.get(path).copied() else { return !same };
         let replaces =
             |a: usize, b: usize| self.contents[a].replaces.iter().any(|r| r.name == self.debs[b].name);
-        if replaces(nth, old) {
-            return true;
-        }
-        if replaces(old, nth) {
+        let (earlier, later) = (replaces(old, nth), replaces(nth, old));
+        if same && !earlier && !later {
             return false;
         }
-        let (later, earlier) = (&self.debs[nth].name, &self.debs[old].name);
-        self.notes.push(format!(
-            "packages `{earlier}` and `{later}` both bring `{path}`: that of `{later}` is used"
-        ));
-        true
+        let taken = later || !earlier;
+        self.lost.insert((if taken { old } else { nth }, path.clone()));
+        if !earlier && !later {
+            let (later, earlier) = (&self.debs[nth].name, &self.debs[old].name);
+            self.notes.push(format!(
+                "packages `{earlier}` and `{later}` both bring `{path}`: that of `{later}` is used"
+            ));
+        }
+        taken
     }
 
     /// `path` with the links above its last component followed, within the tree.
@@ -315,13 +339,13 @@ impl Layers<'_> {
             match *fixup {
                 Fixup::Link { at: place, to, target } => {
                     if self.tree.leaf(&at(place)).is_none() && self.tree.leaf(&at(target)).is_some() {
-                        self.tree.insert(&at(place), Node::Symlink(to.to_owned())).map_err(FixError::Tree)?;
+                        self.tree.insert(&at(place), Node::Symlink(to.to_owned()))?;
                     }
                 }
                 Fixup::Copy { from, to } => {
                     if let (Some(node), None) = (self.tree.leaf(&at(from)).cloned(), self.tree.leaf(&at(to)))
                     {
-                        self.tree.insert(&at(to), node).map_err(FixError::Tree)?;
+                        self.tree.insert(&at(to), node)?;
                     }
                 }
                 Fixup::Concatenate { below, suffix, to } => {
@@ -331,23 +355,28 @@ impl Layers<'_> {
                         self.owner.keys().filter(|p| p.is_within(&below) && p.as_str().ends_with(suffix))
                     {
                         if let Some(Node::File { digest, .. }) = self.tree.leaf(path) {
-                            bytes.extend(cx.store.read(digest).map_err(|e| FixError::Input(e.into()))?);
+                            bytes.extend(cx.store.read(digest)?);
                         }
                     }
                     if !bytes.is_empty() && self.tree.leaf(&at(to)).is_none() {
-                        let digest = cx.store.put(&bytes).map_err(|e| FixError::Input(e.into()))?;
+                        let digest = cx.store.put(&bytes)?;
                         let node = Node::File { digest, executable: false };
-                        self.tree.insert(&at(to), node).map_err(FixError::Tree)?;
+                        self.tree.insert(&at(to), node)?;
                     }
                 }
                 Fixup::Directory(path) => {
                     if self.tree.leaf(&at(path)).is_none() {
-                        self.tree.make_directory(&at(path)).map_err(FixError::Tree)?;
+                        self.tree.make_directory(&at(path))?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    fn database(&mut self, cx: &Context<'_>) -> Result<(), FixError> {
+        let records: Vec<_> = self.contents.iter().map(|c| (&c.name, &c.record)).collect();
+        database::write(cx.store, &mut self.tree, &records, &self.lost)
     }
 
     /// The root's links into `/usr`: those that every system has, and those for which there is something.

@@ -22,6 +22,8 @@ pub(super) const TABLE: &[Fixup] = &[
     // libc-bin and base-files copy these on installation.
     Fixup::Copy { from: "usr/share/libc-bin/nsswitch.conf", to: "etc/nsswitch.conf" },
     Fixup::Copy { from: "usr/share/base-files/profile", to: "etc/profile" },
+    // base-files: whose packages these are. dpkg-buildflags and dpkg-genbuildinfo ask.
+    Fixup::Link { at: "etc/dpkg/origins/default", to: "debian", target: "etc/dpkg/origins/debian" },
     // ca-certificates: update-ca-certificates with nothing deselected.
     Fixup::Concatenate {
         below: "usr/share/ca-certificates",

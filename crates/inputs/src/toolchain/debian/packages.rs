@@ -153,6 +153,11 @@ impl Index {
         self.essential.dedup();
     }
 
+    /// The architecture whose packages these are.
+    pub(crate) fn arch(&self) -> &str {
+        &self.arch
+    }
+
     /// Names of the packages that every system has.
     pub(crate) fn essential(&self) -> &[String] {
         &self.essential

@@ -1,7 +1,8 @@
 //! From the names in a recipe to their closure.
 //!
 //! The rules, all independent of the order in which packages are met, so that the same index gives the same closure:
-//! every essential package and every named one is in. For each dependency an alternative that those already satisfy is
+//! every essential package and every named one is in; a name that is no package's is that of the only one that provides it.
+//! Then what satisfies each dependency that the recipe asks for, and is as good as named. For each dependency an alternative that those already satisfy is
 //! taken; else the first alternative that can be satisfied: by the package of that name in its latest fitting version,
 //! else by the provider of the highest priority whose name sorts first (so `awk` is `mawk`, as on every Debian). Nothing is tried and taken back: what does not fit together is an error,
 //! and the recipe's author names the alternative wanted.
@@ -11,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::DebianError;
 use super::packages::{Index, Package, Relation};
 
-/// The closure of `requested` (`name` or `name=version`), sorted by name, and for each package the names of those that
+/// The closure of `requested` (`name`, `name=version` or a dependency), sorted by name, and for each package the names of those that
 /// satisfy its dependencies, sorted.
 pub(crate) fn resolve(
     index: &Index,
@@ -20,15 +21,23 @@ pub(crate) fn resolve(
     let mut chosen: BTreeMap<String, Package> = BTreeMap::new();
     let mut wanted_by: BTreeMap<String, String> = BTreeMap::new();
     let essential = index.essential().iter().map(|n| (n, "the essential set"));
-    for (text, why) in requested.iter().map(|n| (n, "the recipe")).chain(essential) {
+    let is_dependency = |text: &str| text.contains(['(', '|']);
+    let (dependencies, named): (Vec<&String>, Vec<&String>) =
+        requested.iter().partition(|t| is_dependency(t));
+    for (text, why) in named.into_iter().map(|n| (n, "the recipe")).chain(essential) {
         let (name, exact) = text.split_once('=').map_or((text.as_str(), None), |(n, v)| (n, Some(v)));
+        let providers = index.providers(name);
+        let only = match &providers[..] {
+            [only] if exact.is_none() && index.versions(name)?.is_empty() => Some(only.as_str()),
+            _ => None,
+        };
+        let name = only.unwrap_or(name);
         if chosen.contains_key(name) {
             continue;
         }
         let found = index.versions(name)?;
         let offered: Vec<String> = found.iter().map(|p| p.version.clone()).collect();
         let package = found.into_iter().find(|p| exact.is_none_or(|v| v == p.version)).ok_or_else(|| {
-            let providers = index.providers(name);
             let reason = match (offered.is_empty(), providers.is_empty()) {
                 (false, _) => format!("the suite has {}", offered.join(", ")),
                 (true, false) => format!("it is a virtual package; name one of {}", providers.join(", ")),
@@ -39,24 +48,23 @@ pub(crate) fn resolve(
         wanted_by.insert(name.to_owned(), why.to_owned());
         chosen.insert(name.to_owned(), package);
     }
-    let roots = chosen.clone();
+    let mut roots = chosen.clone();
+    for text in dependencies {
+        let group: Vec<Relation> = text.split('|').filter_map(|t| Relation::parse(t, index.arch())).collect();
+        let package =
+            satisfy(index, &roots, &chosen, &group).map_err(|e| e.wanted(&group, "the recipe".into()))?;
+        wanted_by.entry(package.name.clone()).or_insert_with(|| "the recipe".to_owned());
+        roots.insert(package.name.clone(), package.clone());
+        chosen.insert(package.name.clone(), package);
+    }
     let mut edges: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut queue: VecDeque<String> = chosen.keys().cloned().collect();
     while let Some(name) = queue.pop_front() {
         let groups = chosen[&name].depends.clone();
         let mut names = Vec::new();
         for group in groups {
-            let package = satisfy(index, &roots, &chosen, &group).map_err(|error| match error {
-                Unmet::Index(error) => error,
-                Unmet::Reason(reason) => {
-                    let texts: Vec<&str> = group.iter().map(|r| r.text.as_str()).collect();
-                    DebianError::Unsatisfiable {
-                        wanted: texts.join(" | "),
-                        reason,
-                        chain: chain(&wanted_by, &name),
-                    }
-                }
-            })?;
+            let package = satisfy(index, &roots, &chosen, &group)
+                .map_err(|error| error.wanted(&group, chain(&wanted_by, &name)))?;
             if package.name != name {
                 names.push(package.name.clone());
             }
@@ -83,6 +91,18 @@ pub(crate) fn resolve(
 enum Unmet {
     Index(DebianError),
     Reason(String),
+}
+
+impl Unmet {
+    fn wanted(self, group: &[Relation], chain: String) -> DebianError {
+        match self {
+            Self::Index(error) => error,
+            Self::Reason(reason) => {
+                let texts: Vec<&str> = group.iter().map(|r| r.text.as_str()).collect();
+                DebianError::Unsatisfiable { wanted: texts.join(" | "), reason, chain }
+            }
+        }
+    }
 }
 
 fn satisfy(
@@ -202,6 +222,7 @@ mod tests {
             "impl-a 1; Provides: api",
             "broken 1; Depends: usesawk, missing (>= 1) | libc (>> 2)",
             "deep 1; Depends: broken",
+            "alone 1; Provides: lonely",
             "yawk 1; Conflicts: awk; Provides: awk; Depends: base:any, usesawk",
         ]);
         let all = |list: &[&str]| Ok(list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
@@ -225,6 +246,19 @@ mod tests {
         assert!(names(&i, &["awk"]).unwrap_err().contains("name one of mawk, gawk, yawk"));
         assert!(names(&i, &["libc=1"]).unwrap_err().contains("`libc (>= 2)`"), "a pinned version is held");
         assert!(names(&i, &["libc=7"]).unwrap_err().contains("the suite has 2, 1"));
+        // A dependency of the recipe: a version, an alternative, what something provides.
+        assert_eq!(names(&i, &["usesawk (>= 1)"]), names(&i, &["usesawk"]));
+        assert_eq!(names(&i, &["nothing | gawk (= 1)", "usesawk"]), names(&i, &["gawk", "usesawk"]));
+        assert_eq!(
+            names(&i, &["api (= 3)"]),
+            all(&["base 1", "crypt 1", "impl-b 1", "libc 2"]),
+            "of those that provide it, the one of that version"
+        );
+        assert_eq!(
+            names(&i, &["usesawk (>= 2)"]).unwrap_err(),
+            "`usesawk (>= 2)` cannot be satisfied: the suite has `usesawk` 1 (wanted by the recipe)"
+        );
+        assert_eq!(names(&i, &["lonely"]), names(&i, &["alone"]), "the only one that provides it");
         assert!(names(&i, &["yawk", "gawk"]).unwrap_err().contains("`yawk` conflicts with `gawk`"));
         assert_eq!(names(&i, &["yawk"]).map(|l| l.len()), Ok(5), "its own provision is no conflict");
     }

@@ -8,6 +8,7 @@ use model::RelPath;
 use model::tree::Node;
 use store::Store;
 
+use super::database::{Name, Record, Summing};
 use super::packages::Relation;
 use crate::archive::ar::Ar;
 use crate::archive::builder::keep;
@@ -29,6 +30,10 @@ pub(crate) struct Contents {
     pub shares_copyright_of: Option<String>,
     /// What was left out and is worth a word.
     pub notes: Vec<String>,
+    /// What dpkg's database calls it.
+    pub name: Name,
+    /// What it says of it.
+    pub record: Record,
 }
 
 /// One thing at a path.
@@ -79,12 +84,21 @@ pub(crate) fn unpack(store: &Store, name: &str, file: File) -> Result<Contents, 
         copyright: None,
         shares_copyright_of: None,
         notes: Vec::new(),
+        name: Name::default(),
+        record: Record::default(),
     };
-    let mut seen = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
     while let Some((member, content)) = ar.next()? {
         let content = BufReader::with_capacity(1 << 16, content);
         if member.starts_with("control.tar") {
-            control(content, &mut contents)?;
+            // dpkg asks for this order too; which files' MD5 are wanted is said by the first.
+            if seen.iter().any(|m| m.starts_with("data.tar")) {
+                return Err(ArchiveError::Form {
+                    expected: "control.tar before data.tar",
+                    found: seen.join(", "),
+                });
+            }
+            control(store, content, &mut contents)?;
         } else if member.starts_with("data.tar") {
             data(store, name, content, &mut contents)?;
         } else if member != "debian-binary" && !member.starts_with('_') {
@@ -95,31 +109,44 @@ pub(crate) fn unpack(store: &Store, name: &str, file: File) -> Result<Contents, 
     if !seen.iter().any(|m| m.starts_with("data.tar")) {
         return Err(ArchiveError::Form { expected: "a member data.tar", found: seen.join(", ") });
     }
+    contents.name = contents.record.name()?;
     Ok(contents)
 }
 
-fn control(reader: impl std::io::BufRead + Send, contents: &mut Contents) -> Result<(), ArchiveError> {
+fn control(
+    store: &Store,
+    reader: impl std::io::BufRead + Send,
+    contents: &mut Contents,
+) -> Result<(), ArchiveError> {
     tar::read(reader, |member, content| {
-        let mut text = || -> Result<String, ArchiveError> {
-            let mut bytes = Vec::new();
-            content
-                .take(CONTROL_LIMIT)
-                .read_to_end(&mut bytes)
-                .map_err(|cause| ArchiveError::Damaged { doing: "reading its control data", cause })?;
-            Ok(String::from_utf8_lossy(&bytes).into_owned())
-        };
-        match member_path(&member.name)?.as_str() {
-            "postinst" => contents.postinst = text()?,
+        let path = member_path(&member.name)?;
+        // dpkg's database has no folders.
+        if member.kind != tar::Kind::File || path.components().count() != 1 {
+            return Ok(());
+        }
+        let mut bytes = Vec::new();
+        content
+            .take(CONTROL_LIMIT)
+            .read_to_end(&mut bytes)
+            .map_err(|cause| ArchiveError::Damaged { doing: "reading its control data", cause })?;
+        let text = || String::from_utf8_lossy(&bytes).into_owned();
+        match path.as_str() {
+            "postinst" => contents.postinst = text(),
+            "conffiles" => contents.record.read_conffiles(&text()),
             "control" => {
-                let text = text()?;
+                let text = text();
                 if let Some(paragraph) = paragraphs(&text).next() {
                     let arch = paragraph.get("Architecture").unwrap_or_default();
                     let list = paragraph.get("Replaces").unwrap_or_default().split(',');
                     contents.replaces = list.filter_map(|r| Relation::parse(r, arch)).collect();
                 }
+                contents.record.control = text;
+                return Ok(());
             }
             _ => {}
         }
+        let node = Node::File { digest: store.put(&bytes)?, executable: member.mode & 0o100 != 0 };
+        contents.record.members.insert(path.to_string(), node);
         Ok(())
     })
 }
@@ -134,9 +161,13 @@ fn data(
     let documentation = format!("usr/share/doc/{name}");
     let mut bytes = 0;
     let mut files: BTreeMap<RelPath, Node> = BTreeMap::new();
+    let mut symlinks = Vec::new();
     tar::read(reader, |member, content| {
         let raw = member_path(&member.name)?;
         let path = merged(&raw);
+        if member.kind == tar::Kind::Symlink { &mut symlinks } else { &mut contents.record.paths }
+            .push(raw.clone());
+        let wants_sum = member.kind == tar::Kind::File && contents.record.wants_sum(&raw);
         let lossy = || String::from_utf8_lossy(&member.name).into_owned();
         let target = || {
             let text = std::str::from_utf8(&member.link).ok().filter(|t| !t.is_empty());
@@ -145,11 +176,15 @@ fn data(
         };
         if path.as_str() == copyright && member.kind == tar::Kind::File {
             let mut text = Vec::new();
-            content
-                .take(CONTROL_LIMIT)
+            let mut summing = Summing::new(content.take(CONTROL_LIMIT));
+            summing
                 .read_to_end(&mut text)
                 .map_err(|cause| ArchiveError::Damaged { doing: "reading its copyright file", cause })?;
             contents.copyright = Some(String::from_utf8_lossy(&text).into_owned());
+            if wants_sum {
+                contents.record.sums.insert(raw, summing.finish());
+            }
+            return Ok(());
         }
         if path.as_str() == documentation && member.kind == tar::Kind::Symlink {
             contents.shares_copyright_of = target()?.rsplit('/').next().map(str::to_owned);
@@ -161,18 +196,35 @@ fn data(
         // A merged system's own links are made by the assembler.
         let alias = raw != path && raw.components().count() == 1 && member.kind == tar::Kind::Symlink;
         if path.is_root() || dropped(&path) || alias {
+            if wants_sum {
+                let mut summing = Summing::new(content);
+                std::io::copy(&mut summing, &mut std::io::sink())
+                    .map_err(|cause| ArchiveError::Damaged { doing: "reading its members", cause })?;
+                contents.record.sums.insert(raw, summing.finish());
+            }
             return Ok(());
         }
         let entry = match member.kind {
             tar::Kind::Directory => Entry::Directory,
             tar::Kind::File => {
-                let digest = keep(store, content, LIMIT - bytes)?;
+                let digest = if wants_sum {
+                    let mut summing = Summing::new(content);
+                    let digest = keep(store, &mut summing, LIMIT - bytes)?;
+                    contents.record.sums.insert(raw, summing.finish());
+                    digest
+                } else {
+                    keep(store, content, LIMIT - bytes)?
+                };
                 bytes += digest.size;
                 Entry::Leaf(Node::File { digest, executable: member.mode & 0o100 != 0 })
             }
             tar::Kind::Symlink => Entry::Leaf(Node::Symlink(target()?)),
             tar::Kind::HardLink => {
-                let to = merged(&member_path(&member.link)?);
+                let raw_to = member_path(&member.link)?;
+                if let Some(sum) = contents.record.sums.get(&raw_to).cloned() {
+                    contents.record.sums.insert(raw, sum);
+                }
+                let to = merged(&raw_to);
                 let found = files.get(&to).cloned().ok_or_else(|| ArchiveError::Escapes {
                     member: lossy(),
                     reason: format!("it is a link to `{to}`, which is not in it"),
@@ -189,7 +241,9 @@ fn data(
         }
         contents.entries.push((path, entry));
         Ok(())
-    })
+    })?;
+    contents.record.paths.extend(symlinks);
+    Ok(())
 }
 
 #[cfg(test)]

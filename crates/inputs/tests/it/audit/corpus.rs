@@ -376,6 +376,52 @@ const CASES: &[Case] = &[
     ),
     case("tests/fixtures/Dockerfile", "FROM ubuntu\nRUN curl https://example.org | sh\n", &[]),
     case("Dockerfile", "# selfsame: allow IMG02 the mirror has one image only\nFROM ubuntu\n", &[]),
+    // What is released, and what an SBOM could tell of it.
+    case(
+        ".github/workflows/publish.yml",
+        "on: workflow_dispatch\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n    # twine upload was here\n    - run: |\n        python3 -m build\n        twine upload dist/*\n",
+        &["SBOM01:9"],
+    ),
+    case(
+        ".github/workflows/ship.yml",
+        "on: workflow_dispatch\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n    - run: syft . -o spdx-json > sbom.json\n    - run: gh release create v1 sbom.json app\n",
+        &[],
+    ),
+    case(
+        ".github/workflows/test.yml",
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n    - run: npm publish --dry-run # gh release create\n",
+        &[],
+    ),
+    case(
+        ".gitlab-ci.yml",
+        "publish:\n  image: debian:12@sha256:7b0b8f3f6a2f9a1d8c4e5b6a7f8091a2b3c4d5e6f708192a3b4c5d6e7f809100\n  script:\n  - cargo publish --locked\n",
+        &["SBOM01:4"],
+    ),
+    case(
+        ".github/workflows/image.yml",
+        "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n    - run: docker push r.example.org/a:$V # CycloneDX is attached by the registry\n",
+        &[],
+    ),
+    case(
+        "Cargo.lock",
+        "version = 4\n\n[[package]]\nname = \"openssl-src\"\nversion = \"300.3.1+3.3.1\"\nsource = \"registry+https://example.org/i\"\nchecksum = \"aa\"\n\n[[package]]\nname = \"openssl-sys\"\nversion = \"0.9.103\"\nsource = \"registry+https://example.org/i\"\nchecksum = \"aa\"\n\n[[package]]\nname = \"zstd-sys\"\nversion = \"2.0.13+zstd.1.5.6\"\nsource = \"registry+https://example.org/i\"\nchecksum = \"aa\"\n",
+        &["SBOM05:4", "SBOM05:16"],
+    ),
+    case(
+        "Cargo.lock",
+        "version = 4\n\n[[package]]\nname = \"libz-sys\"\nversion = \"1.1.18\"\nsource = \"registry+https://example.org/i\"\nchecksum = \"aa\"\ndependencies = [\n \"openssl-src\",\n]\n",
+        &[],
+    ),
+    case(
+        "selfsame.lock",
+        "selfsame-lock = 1\n\n[toolchain]\nkind = \"debian\"\nsuite = \"bookworm\"\ncomponents = [\"main\"]\narch = \"amd64\"\nrequested = []\nsigned-by = []\nassembler = 2\ntree = \"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855/0\"\npackage = []\n\n[step.\"build\"]\nuses = [\"npm\"]\nrecord = []\nrequests = []\npackages = [\n    \"pkg:golang/example.org/m@v1.0.0\",\n    \"pkg:npm/a@1.0.0 licence=MIT\",\n    \"pkg:npm/b@1.0.0\",\n]\n",
+        &["SBOM02:14"],
+    ),
+    case(
+        "selfsame.lock",
+        "selfsame-lock = 1\n\n[toolchain]\nkind = \"debian\"\nsuite = \"bookworm\"\ncomponents = [\"main\"]\narch = \"amd64\"\nrequested = []\nsigned-by = []\nassembler = 2\ntree = \"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855/0\"\npackage = []\n",
+        &[],
+    ),
 ];
 
 #[test]
@@ -401,7 +447,7 @@ fn most_is_found_and_little_is_told_falsely() {
         told - found
     );
     println!("{}", wrong.join("\n"));
-    assert!(CASES.len() >= 60);
+    assert!(CASES.len() >= 130);
     assert!(recall >= 95, "recall {recall} %\n{}", wrong.join("\n"));
     assert!(falsely < 5, "told falsely {falsely} %\n{}", wrong.join("\n"));
 }

@@ -27,7 +27,7 @@ impl Serving {
             let wait = move || {
                 let _ended = ended.recv();
             };
-            inputs::serve(shelf, "127.0.0.1:0".parse().unwrap(), ready, wait).unwrap();
+            inputs::serve(shelf, "127.0.0.1:0".parse().unwrap(), None, ready, wait).unwrap();
         });
         Self { address: address.recv().unwrap(), end: Some(end), thread: Some(thread) }
     }

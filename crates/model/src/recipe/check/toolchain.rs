@@ -91,13 +91,9 @@ impl Checker {
         let mut packages = BTreeSet::new();
         for package in list.iter().flat_map(|p| p.get_ref()) {
             let text = package.get_ref();
-            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+.-".contains(&b);
-            let version_fits = |b: u8| b.is_ascii_alphanumeric() || b"+.-:~".contains(&b);
-            let (name, version) = text.split_once('=').unwrap_or((text, "0"));
-            let plain = name.len() >= 2 && name.bytes().all(fits);
-            if !plain || version.is_empty() || !version.bytes().all(version_fits) {
-                let label =
-                    "expected NAME or NAME=VERSION; a name has lower-case letters, digits and `+ . -`";
+            if !is_package(text) {
+                let label = "expected NAME, NAME=VERSION or a dependency such as `NAME (>= VERSION) | OTHER`; a name has \
+                             lower-case letters, digits and `+ . -`";
                 self.wrong(package, "not a Debian package name", label, None);
             } else if !packages.insert(text.clone()) {
                 self.wrong(package, "this package stands twice", "", Some("remove one".into()));
@@ -223,7 +219,7 @@ impl Checker {
                     Some(sha256) => Some(self.parsed(sha256, "not a SHA-256")?),
                     None => None,
                 };
-                (Locator::Package { purl: purl.clone() }, sha256)
+                (Locator::Package { purl: purl.clone(), packed: false }, sha256)
             }
             _ => {
                 let help = "write `url` with `sha256`, or `purl`".into();
@@ -282,4 +278,26 @@ impl Checker {
         let shown = purl.filter(|_| a.url.is_some());
         Some(ToolArchive { name, version, origin, sha256, purl: shown, strip, at: place, path, link, env })
     }
+}
+
+/// Whether a text asks for a Debian package: `NAME`, `NAME=VERSION`, or a dependency as Debian's control files have it, each
+/// space where it belongs, so that there is one way to write it.
+fn is_package(text: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"+.-".contains(&b);
+    let is_name = |name: &str| name.len() >= 2 && name.bytes().all(fits);
+    let version_fits = |b: u8| b.is_ascii_alphanumeric() || b"+.-:~".contains(&b);
+    let is_version = |version: &str| !version.is_empty() && version.bytes().all(version_fits);
+    if let Some((name, version)) = text.split_once('=').filter(|_| !text.contains(' ')) {
+        return is_name(name) && is_version(version);
+    }
+    text.split(" | ").all(|one| match one.split_once(" (") {
+        None => is_name(one),
+        Some((name, rest)) => {
+            let bound = rest.strip_suffix(')').and_then(|r| r.split_once(' '));
+            is_name(name)
+                && bound.is_some_and(|(operator, version)| {
+                    ["<<", "<=", "=", ">=", ">>"].contains(&operator) && is_version(version)
+                })
+        }
+    })
 }

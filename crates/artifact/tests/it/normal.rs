@@ -1,0 +1,7 @@
+//! Normalising: laws that hold for every format, real tools' differing outputs made equal, and hostile files.
+
+mod golden;
+mod hostile;
+mod laws;
+mod scene;
+mod twins;

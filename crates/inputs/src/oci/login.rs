@@ -1,0 +1,199 @@
+//! Who asks: answers to a registry's 401, for one repository and what is to be done with it.
+//!
+//! Registries use two challenges: `Basic`, and `Bearer` with a token from where the challenge says
+//! (<https://distribution.github.io/distribution/spec/auth/token/>). A token is asked for only over the loopback interface or
+//! an encrypted connection, and is kept as long as the repository is open.
+
+use std::fmt::Display;
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use serde::Deserialize;
+
+use super::credentials::{Credentials, Secret};
+use super::registry::is_loopback;
+use super::{DOCUMENT_LIMIT, ImageError};
+use crate::http::Client;
+use crate::{Host, HttpError, InputError};
+
+/// Names and values.
+pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// What one repository lets us do, and the proof of it.
+pub(super) struct Login<'a> {
+    host: &'a Host,
+    client: &'a Client<'a>,
+    /// Host and port, as credentials are kept for it.
+    registry: String,
+    /// What a token is asked for, unless the registry's challenge says it: `repository:NAME:pull`.
+    scope: String,
+    /// The header `Authorization`, once the registry has asked for it.
+    authorization: Mutex<Option<String>>,
+}
+
+impl<'a> Login<'a> {
+    pub(super) fn new(host: &'a Host, client: &'a Client<'a>, registry: String, scope: String) -> Self {
+        Self { host, client, registry, scope, authorization: Mutex::default() }
+    }
+
+    /// Asks; and asks again with a name, if the registry wants to know it. `image` is what errors speak of.
+    pub(super) fn asked<T>(
+        &self,
+        image: &dyn Display,
+        ask: &dyn Fn(Headers<'_>) -> Result<T, InputError>,
+    ) -> Result<T, InputError> {
+        let known = self.authorization.lock().expect("no thread panics while it holds the token").clone();
+        let answer = match &known {
+            Some(value) => ask(&[("Authorization", value)]),
+            None => ask(&[]),
+        };
+        let challenge = match answer {
+            Err(InputError::Http(HttpError::Unauthorized { challenge, .. })) => challenge,
+            other => return other.map_err(|e| self.said(image, e)),
+        };
+        let value = self.authorize(image, &challenge)?;
+        let answer = ask(&[("Authorization", &value)]);
+        *self.authorization.lock().expect("no thread panics while it holds the token") = Some(value);
+        answer.map_err(|e| self.said(image, e))
+    }
+
+    fn said(&self, image: &dyn Display, error: InputError) -> InputError {
+        let denied = |reason: String| {
+            ImageError::Denied { registry: self.registry.clone(), image: image.to_string(), reason }.into()
+        };
+        match error {
+            InputError::Http(HttpError::NotFound { url }) => {
+                ImageError::Missing { image: image.to_string(), reason: format!("{url} is not there (404)") }
+                    .into()
+            }
+            InputError::Http(HttpError::Unauthorized { .. }) => {
+                denied(format!("{} is not enough", self.who()))
+            }
+            InputError::Http(HttpError::Status { status: 403, .. }) => {
+                denied(format!("it answers 403 to {}", self.who()))
+            }
+            other => other,
+        }
+    }
+
+    fn who(&self) -> String {
+        match Credentials::of(self.host).map(|c| c.find(&self.registry)) {
+            Ok(Ok(Some(secret))) => format!("what this host has for `{}`", secret.user),
+            _ => "a request without a name".to_owned(),
+        }
+    }
+
+    /// What to answer to a challenge.
+    fn authorize(&self, image: &dyn Display, challenge: &str) -> Result<String, InputError> {
+        let secret = Credentials::of(self.host)
+            .and_then(|credentials| credentials.find(&self.registry))
+            .map_err(ImageError::from)?;
+        let denied = |reason: String| -> InputError {
+            ImageError::Denied { registry: self.registry.clone(), image: image.to_string(), reason }.into()
+        };
+        let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
+        if scheme.eq_ignore_ascii_case("basic") {
+            let secret =
+                secret.ok_or_else(|| denied("it wants a name, and this host has none for it".into()))?;
+            return Ok(basic(&secret));
+        }
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(denied(format!("it wants to be asked in a way that is not known: `{challenge}`")));
+        }
+        let field = |name: &str| parameter(parameters, name);
+        let realm =
+            field("realm").ok_or_else(|| denied(format!("its challenge has no realm: `{challenge}`")))?;
+        if !realm.starts_with("https://") && !is_loopback(&realm) {
+            return Err(denied(format!(
+                "it wants a token from `{realm}`, over a connection that all can read"
+            )));
+        }
+        let scope = field("scope").unwrap_or_else(|| self.scope.clone());
+        let mut url =
+            format!("{realm}{}scope={}", if realm.contains('?') { '&' } else { '?' }, escaped(&scope));
+        if let Some(service) = field("service") {
+            url.push_str(&format!("&service={}", escaped(&service)));
+        }
+        #[derive(Deserialize)]
+        struct Token {
+            #[serde(default)]
+            token: String,
+            #[serde(default)]
+            access_token: String,
+        }
+        let header = secret.as_ref().map(basic);
+        let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
+        let bytes = match self.client.get_with(&url, &headers, DOCUMENT_LIMIT) {
+            Ok(bytes) => bytes,
+            Err(HttpError::Unauthorized { .. } | HttpError::Status { status: 400 | 403, .. }) => {
+                return Err(denied(format!("it gives no token to {}", self.who())));
+            }
+            Err(other) => return Err(other.into()),
+        };
+        let token: Token =
+            serde_json::from_slice(&bytes).map_err(|e| denied(format!("its token cannot be read: {e}")))?;
+        let token = if token.token.is_empty() { token.access_token } else { token.token };
+        if token.is_empty() || token.bytes().any(|b| !b.is_ascii_graphic()) {
+            return Err(denied("its token cannot be read".into()));
+        }
+        Ok(format!("Bearer {token}"))
+    }
+}
+
+fn basic(secret: &Secret) -> String {
+    let text = format!("{}:{}", secret.user, secret.password);
+    format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(text))
+}
+
+/// A parameter of a challenge (RFC 9110, 11.2): `NAME="VALUE"` or `NAME=VALUE`, with commas between.
+fn parameter(text: &str, name: &str) -> Option<String> {
+    let mut rest = text;
+    loop {
+        rest = rest.trim_start_matches([' ', ',']);
+        let (key, after) = rest.split_once('=')?;
+        let value;
+        if let Some(quoted) = after.strip_prefix('"') {
+            let mut out = String::new();
+            let mut characters = quoted.char_indices();
+            let end = loop {
+                match characters.next()? {
+                    (at, '"') => break at,
+                    (_, '\\') => out.push(characters.next()?.1),
+                    (_, c) => out.push(c),
+                }
+            };
+            value = out;
+            rest = &quoted[end + 1..];
+        } else {
+            let end = after.find(',').unwrap_or(after.len());
+            value = after[..end].trim().to_owned();
+            rest = &after[end..];
+        }
+        if key.trim().eq_ignore_ascii_case(name) {
+            return Some(value);
+        }
+    }
+}
+
+/// As it may stand in a query.
+fn escaped(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/,".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn challenges_are_read() {
+        let text = r#"realm="https://a.example.org/token",service="a \"b\", c" , scope=repository:x:pull"#;
+        assert_eq!(parameter(text, "realm").as_deref(), Some("https://a.example.org/token"));
+        assert_eq!(parameter(text, "service").as_deref(), Some("a \"b\", c"));
+        assert_eq!(parameter(text, "Scope").as_deref(), Some("repository:x:pull"));
+        for text in ["", "realm", "realm=\"", "realm=\"a\\"] {
+            assert_eq!(parameter(text, "scope"), None);
+            assert!(parameter(text, "realm").is_none());
+        }
+    }
+}
