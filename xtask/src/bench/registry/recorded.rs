@@ -116,11 +116,10 @@ pub(super) fn write(dir: &Path, project: &Project, source: &str, steps: &str) ->
     fs::write(&path, recipe).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The part of the example's lock that is about its toolchain.
-pub(super) fn toolchain_of(project: &Project) -> Result<String, String> {
-    let lock = tree::root().join("examples").join(project.example).join("selfsame.lock");
-    let lock = fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
-    Ok(format!("{}\n", lock.split("\n[source.").next().unwrap_or_default()))
+/// The part of a lock that is about its toolchain.
+pub(super) fn toolchain_of(lock: &Path) -> Result<String, String> {
+    let text = fs::read_to_string(lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    Ok(format!("{}\n", text.split("\n[source.").next().unwrap_or_default()))
 }
 
 /// Whether a locator is that of a package's file, and not of a page about it.
