@@ -55,7 +55,8 @@ impl Site {
         let mut lock = world.with(|cx| inputs::lock(cx, &recipe(toolchain, []), None)).unwrap();
         let requests = Transcript(self.exchanges.clone());
         let uses = vec![Ecosystem::Npm, Ecosystem::Web];
-        lock.steps.insert("build".into(), LockedStep { uses, record: Vec::new(), requests });
+        lock.steps
+            .insert("build".into(), LockedStep { uses, record: Vec::new(), requests, packages: Vec::new() });
         lock
     }
 }

@@ -32,7 +32,8 @@ impl Recorded {
         let fetch = || must(bench.selfsame().arg("fetch").arg(&dir)).map(drop);
         // A lock of an earlier run may be one by other rules.
         if !lock.exists() || fetch().is_err() {
-            fs::write(&lock, toolchain_of(project)?)
+            let example = tree::root().join("examples").join(project.example).join("selfsame.lock");
+            fs::write(&lock, toolchain_of(&example)?)
                 .map_err(|error| format!("{}: {error}", lock.display()))?;
             eprintln!("  locking {} …", project.purl);
             if let Err(error) = must(bench.selfsame().arg("lock").arg(&dir)) {
