@@ -163,16 +163,16 @@ pub(crate) struct Upstream<'a> {
     client: &'a Client<'a>,
     /// Pages as they came, so that each is asked for once: URL it came from, content.
     pages: Mutex<BTreeMap<Listing, Arc<Page>>>,
-    /// What registries say about themselves, by URL, each asked for once.
-    documents: Mutex<BTreeMap<String, Arc<Vec<u8>>>>,
     /// Hosts of the web that do not answer.
     silent: Mutex<BTreeSet<String>>,
+    /// What registries say about themselves, by URL, each asked for once.
+    documents: Mutex<BTreeMap<String, Arc<Vec<u8>>>>,
 }
 
 impl<'a> Upstream<'a> {
     pub(crate) fn new(cx: &'a Context<'a>, client: &'a Client<'a>) -> Self {
-        let (pages, documents, silent) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Self { cx, client, pages, documents, silent }
+        let (silent, documents) = (Mutex::default(), Mutex::default());
+        Self { cx, client, pages: Mutex::default(), silent, documents }
     }
 
     /// Brings the answer to a request; its body is in the store. Of pages, what is `kept` stays. `progress` hears how many

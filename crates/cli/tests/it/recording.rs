@@ -192,67 +192,6 @@ fn a_registry_that_is_down_is_told_with_its_address() {
 }
 
 #[test]
-fn a_lock_that_a_registry_has_stopped_goes_on_from_there() {
-    let registry = Registry::new();
-    let project = npm_project_of(&registry, &["halt", "onward"]);
-    let base = format!("{}/npm", registry.base);
-    let here = [("SELFSAME_REGISTRY_NPM", base.as_str())];
-    let (there, missing) = ("/npm/halt/-/halt-1.0.0.tgz", "/npm/onward/-/onward-1.0.0.tgz");
-    registry.fails(missing, true);
-    let (code, error) = selfsame(&project, &["lock"], &here).envelope("lock");
-    let text = error.to_string();
-    assert_ne!(code, 0, "{text}");
-    assert!(text.contains("503") && text.contains(missing), "who, and what it said: {text}");
-    assert!(text.contains("1 files that came are in the store, and are not asked for again"), "{text}");
-    assert!(registry.asked().iter().any(|path| path == there));
-
-    registry.fails(missing, false);
-    ok(&project, &["lock"], &here);
-    let asked = registry.asked();
-    assert!(!asked.iter().any(|path| path == there), "{asked:?}");
-    assert!(asked.iter().any(|path| path == missing), "{asked:?}");
-    // A lock behind another registry that has gone on is as one that was never stopped.
-    let stopped = lock_text(&project);
-    fs::remove_file(project.file("selfsame.lock")).unwrap();
-    project.write("selfsame.lock", &languages().1);
-    ok(&project, &["lock"], &here);
-    assert!(
-        registry.asked().iter().any(|path| path == there),
-        "what was once gone on from is asked for again"
-    );
-    assert_eq!(lock_text(&project), stopped);
-}
-
-#[test]
-fn a_step_that_asks_what_is_locked_is_not_recorded_again() {
-    let registry = Registry::new();
-    let project = npm_project_of(&registry, &["steady"]);
-    let base = format!("{}/npm", registry.base);
-    let here = [("SELFSAME_REGISTRY_NPM", base.as_str())];
-    let recorded = || {
-        let mut command = bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), &languages().0, project.path());
-        let said = ran(command.args(["lock", "--progress", "json"]).envs(here)).err;
-        let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let ended: Vec<Value> =
-            events.filter(|e| e["event"] == "finished" && e["stage"] == "record").collect();
-        assert_eq!(ended.len(), 1, "{said}");
-        assert!(said.contains("1 fetched files are as its lockfiles say"), "it is said each time: {said}");
-        ended[0]["outcome"].as_str().unwrap().to_owned()
-    };
-    assert_eq!(recorded(), "done");
-    let text = lock_text(&project);
-    assert_eq!(recorded(), "done", "seen to ask what is locked");
-    assert_eq!(recorded(), "cached");
-    assert_eq!(lock_text(&project), text);
-    // What is no longer in the store has to be brought, and another input may make it ask something else.
-    lose(&blob(&project, "npm:/steady/-/steady-1.0.0.tgz"));
-    assert_eq!(recorded(), "done");
-    project.write("more.js", "1");
-    project.commit();
-    assert_eq!(recorded(), "done");
-}
-
-#[test]
 fn a_tarball_at_another_registry_is_had_from_this_hosts_and_must_have_the_locks_hash() {
     let registry = Registry::new();
     let project = npm_project(&registry);
@@ -327,6 +266,67 @@ fn a_crate_from_git_is_recorded_and_replayed() {
     let rebuilt = ok(&project, &["rebuild", "selfsame-out/out.tar.sigstore.json"], &here);
     assert_eq!(rebuilt["verdict"], "reproduced");
     assert!(proxy.asked().is_empty(), "a build asks nobody");
+}
+
+#[test]
+fn a_lock_that_a_registry_has_stopped_goes_on_from_there() {
+    let registry = Registry::new();
+    let project = npm_project_of(&registry, &["halt", "onward"]);
+    let base = format!("{}/npm", registry.base);
+    let here = [("SELFSAME_REGISTRY_NPM", base.as_str())];
+    let (there, missing) = ("/npm/halt/-/halt-1.0.0.tgz", "/npm/onward/-/onward-1.0.0.tgz");
+    registry.fails(missing, true);
+    let (code, error) = selfsame(&project, &["lock"], &here).envelope("lock");
+    let text = error.to_string();
+    assert_ne!(code, 0, "{text}");
+    assert!(text.contains("503") && text.contains(missing), "who, and what it said: {text}");
+    assert!(text.contains("1 files that came are in the store, and are not asked for again"), "{text}");
+    assert!(registry.asked().iter().any(|path| path == there));
+
+    registry.fails(missing, false);
+    ok(&project, &["lock"], &here);
+    let asked = registry.asked();
+    assert!(!asked.iter().any(|path| path == there), "{asked:?}");
+    assert!(asked.iter().any(|path| path == missing), "{asked:?}");
+    // A lock behind another registry that has gone on is as one that was never stopped.
+    let stopped = lock_text(&project);
+    fs::remove_file(project.file("selfsame.lock")).unwrap();
+    project.write("selfsame.lock", &languages().1);
+    ok(&project, &["lock"], &here);
+    assert!(
+        registry.asked().iter().any(|path| path == there),
+        "what was once gone on from is asked for again"
+    );
+    assert_eq!(lock_text(&project), stopped);
+}
+
+#[test]
+fn a_step_that_asks_what_is_locked_is_not_recorded_again() {
+    let registry = Registry::new();
+    let project = npm_project_of(&registry, &["steady"]);
+    let base = format!("{}/npm", registry.base);
+    let here = [("SELFSAME_REGISTRY_NPM", base.as_str())];
+    let recorded = || {
+        let mut command = bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), &languages().0, project.path());
+        let said = ran(command.args(["lock", "--progress", "json"]).envs(here)).err;
+        let events = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let ended: Vec<Value> =
+            events.filter(|e| e["event"] == "finished" && e["stage"] == "record").collect();
+        assert_eq!(ended.len(), 1, "{said}");
+        assert!(said.contains("1 fetched files are as its lockfiles say"), "it is said each time: {said}");
+        ended[0]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(recorded(), "done");
+    let text = lock_text(&project);
+    assert_eq!(recorded(), "done", "seen to ask what is locked");
+    assert_eq!(recorded(), "cached");
+    assert_eq!(lock_text(&project), text);
+    // What is no longer in the store has to be brought, and another input may make it ask something else.
+    lose(&blob(&project, "npm:/steady/-/steady-1.0.0.tgz"));
+    assert_eq!(recorded(), "done");
+    project.write("more.js", "1");
+    project.commit();
+    assert_eq!(recorded(), "done");
 }
 
 /// Asks as tools do that know a proxy, and as those that know none, in plain text.

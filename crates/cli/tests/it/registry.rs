@@ -14,10 +14,10 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     asked: Vec<String>,
     down: bool,
-    /// Paths that fail while all others are answered.
-    failing: BTreeSet<String>,
     /// Folder of bare repositories of git.
     git: Option<PathBuf>,
+    /// Paths that fail while all others are answered.
+    failing: BTreeSet<String>,
 }
 
 /// A server of files by path, or by whole URL where it is asked as a proxy. It lives as long as the process.

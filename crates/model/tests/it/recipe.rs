@@ -345,7 +345,7 @@ fn normalising_is_chosen_rule_by_rule_or_as_a_whole() {
              suite = \"bookworm\"\npackages = [\"gcc\"]\n[[step]]\nname = \"a\"\nrun = [\"make\"]\noutputs = [\"out\"]\n\
              [[artifact]]\nname = \"x.tar\"\nformat = \"tar\"\nfrom = \"step:a/out\"\n{list}"
         );
-        model::recipe::parse("selfsame.toml", &text).unwrap().artifacts.remove(0).normalize
+        recipe::parse("selfsame.toml", &text).unwrap().artifacts.remove(0).normalize
     };
     assert!(chosen("").is_empty());
     assert_eq!(

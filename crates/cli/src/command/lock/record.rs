@@ -77,7 +77,8 @@ fn once(
 ) -> Result<(Transcript, Vec<Declared>), Failure> {
     let recording = session.engine(|cx| Recording::new(&engine::Context { secrets, ..*cx }, job, step))?;
     if let Some(seen) = Seen::of(session, &recording, known) {
-        let packages = seen.tell(session, step);
+        let packages = seen.packages.clone();
+        seen.tell(session, step);
         return Ok((known.clone(), packages));
     }
     if !known.0.is_empty() {
@@ -154,7 +155,9 @@ fn attempt(
         if requests == *known {
             seen.remember(session, recording, known)?;
         }
-        seen.say(session);
+        for note in seen.notes {
+            session.tell(&Event::Note { text: note });
+        }
         Ok((requests, seen.packages))
     })
 }
@@ -213,8 +216,9 @@ impl Seen {
     /// As it was remembered, if every answer is in the store.
     fn of(session: &Session, recording: &Recording<'_>, known: &Transcript) -> Option<Self> {
         let text = session.store.memo_get(Self::SPACE, &Self::key(recording, known)?)?;
-        let seen = serde_json::from_slice(&text).ok()?;
-        known.bodies().iter().all(|body| session.store.contains(body)).then_some(seen)
+        let (notes, packages) = serde_json::from_slice::<(Vec<String>, Vec<String>)>(&text).ok()?;
+        let packages = packages.iter().map(|line| line.parse()).collect::<Result<_, _>>().ok()?;
+        known.bodies().iter().all(|body| session.store.contains(body)).then_some(Self { notes, packages })
     }
 
     fn remember(
@@ -224,7 +228,8 @@ impl Seen {
         known: &Transcript,
     ) -> Result<(), Failure> {
         let Some(key) = Self::key(recording, known) else { return Ok(()) };
-        session.store.memo_put(Self::SPACE, &key, json!(self).to_string().as_bytes())?;
+        let packages: Vec<String> = self.packages.iter().map(ToString::to_string).collect();
+        session.store.memo_put(Self::SPACE, &key, json!([self.notes, packages]).to_string().as_bytes())?;
         Ok(())
     }
 

@@ -286,7 +286,7 @@ fn a_suite_that_was_asked_for_is_taken() {
     assert!(text.contains("    \"rustc-web\",\n") && !text.contains("\"rustc\""), "{text}");
     let python =
         "[project]\nname = \"x\"\nrequires-python = \">=3.99\"\n[build-system]\nrequires = [\"flit_core\"]\n";
-    let proposal = self::proposal(&[("pyproject.toml", python)], None);
+    let proposal = proposal(&[("pyproject.toml", python)], None);
     assert!(proposal.text.contains("asks for python 3.99, and trixie has 3.13"), "{}", proposal.text);
     assert_eq!(proposal.missing.len(), 1);
     // Of a program that needs nothing of Debian's, an archive alone is no toolchain.
