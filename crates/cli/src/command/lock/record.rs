@@ -10,7 +10,6 @@ use model::lock::{Declared, Lock, LockedStep};
 use model::recipe::{Recipe, Reference, Step};
 use model::transcript::Transcript;
 use model::{Digest, Event};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::exit::Exit;
@@ -193,7 +192,6 @@ fn begun(session: &Session, recording: &Recording<'_>) -> Result<Transcript, Fai
 /// A recording that was seen to ask exactly what is locked, and to get on with that.
 ///
 /// It asked nobody, so what came of it follows from what it is made of; and so it need not run again.
-#[derive(Serialize, Deserialize)]
 struct Seen {
     /// What was said of it.
     notes: Vec<String>,
@@ -240,16 +238,11 @@ impl Seen {
         Some(Digest::of(parts.to_string().as_bytes()))
     }
 
-    fn tell(self, session: &Session, step: &Step) -> Vec<Declared> {
+    fn tell(self, session: &Session, step: &Step) {
         let (name, detail) = (step.name.clone(), "it asks what is locked".to_owned());
         session.tell(&Event::Finished { stage: "record", name, outcome: Outcome::Cached, detail, millis: 0 });
-        self.say(session);
-        self.packages
-    }
-
-    fn say(&self, session: &Session) {
-        for text in &self.notes {
-            session.tell(&Event::Note { text: text.clone() });
+        for text in self.notes {
+            session.tell(&Event::Note { text });
         }
     }
 }
