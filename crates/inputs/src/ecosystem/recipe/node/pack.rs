@@ -33,7 +33,7 @@ pub(super) fn publishes(files: &Files<'_>, found: &Found, json: &Value) -> Optio
     let says = |name: &&&str| {
         let command = scripts.get(**name).and_then(Value::as_str).unwrap_or_default();
         let hooks = ["husky", "simple-git-hooks", "lefthook", "patch-package"];
-        !command.is_empty() && !(hooks.iter().any(|h| command.contains(h)) && !command.contains("&&"))
+        !command.is_empty() && (!hooks.iter().any(|h| command.contains(h)) || command.contains("&&"))
     };
     is_incomplete(files, &found.dir, json).then(|| BEFORE.iter().find(says).copied())?
 }
