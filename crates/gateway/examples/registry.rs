@@ -26,7 +26,7 @@ impl Answers for Folder {
         let path = Path::new(path.trim_start_matches('/'));
         let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
         let file = Some(self.0.join(path)).filter(|_| plain).and_then(|path| File::open(path).ok());
-        let length = file.as_ref().and_then(|file| file.metadata().ok()).filter(|meta| meta.is_file());
+        let length = file.as_ref().and_then(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
         match (file, length) {
             (Some(file), Some(meta)) => {
                 // Clients ask for nothing again that they have by the same tag.
