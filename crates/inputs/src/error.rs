@@ -120,7 +120,7 @@ impl InputError {
     /// Work that was stopped, with `before` of all things in the store when it began.
     pub(crate) fn partly(what: String, before: usize, of: usize, stopped: Stopped) -> Self {
         let Stopped { done, cause } = stopped;
-        Self::Partly { what, here: before + done, of, cause: Box::new(cause) }
+        Self::Partly { what, here: before + done, of, cause }
     }
 
     /// A recorded request that has no answer.

@@ -65,7 +65,7 @@ pub(crate) struct Stopped {
     /// How many were done.
     pub(crate) done: usize,
     /// Of the errors that there were, that of the first in order.
-    pub(crate) cause: InputError,
+    pub(crate) cause: Box<InputError>,
 }
 
 /// Calls `bring` for each of `wanted`, as many at a time as the host wants, with what hears how far it has come; until the
@@ -109,6 +109,7 @@ pub(crate) fn several<T: Sync>(
             Ok(())
         }
         Some(cause) => {
+            let cause = Box::new(cause);
             sum.finish(Outcome::Failed, format!("{done} of {} {what}", wanted.len()));
             Err(Stopped { done, cause })
         }

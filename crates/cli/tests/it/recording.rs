@@ -83,17 +83,23 @@ fn package(registry: &Registry, name: &str, code: &str) -> String {
     integrity
 }
 
+/// What a package says when it is called. The store is that of all tests, so a package is of one registry alone: one test may
+/// lose what another one needs.
+fn code(registry: &Registry, name: &str) -> String {
+    format!("module.exports = () => '{name}' // {}\n", registry.base)
+}
+
 /// A project that uses one package, and the registry that has it.
 fn npm_project(registry: &Registry) -> Project {
     npm_project_of(registry, &["left"])
 }
 
-/// A project that uses these packages. The store is that of all tests: what one loses, no other may need.
+/// A project that uses these packages.
 fn npm_project_of(registry: &Registry, names: &[&str]) -> Project {
     let dependencies: BTreeMap<&str, &str> = names.iter().map(|name| (*name, "1.0.0")).collect();
     let mut packages = json!({ "": { "name": "hello", "version": "1.0.0", "dependencies": dependencies } });
     for name in names {
-        let integrity = package(registry, name, &format!("module.exports = () => '{name}'\n"));
+        let integrity = package(registry, name, &code(registry, name));
         packages[format!("node_modules/{name}")] = json!({ "version": "1.0.0", "integrity": integrity });
     }
     let lockfile = json!({ "name": "hello", "version": "1.0.0", "lockfileVersion": 3, "requires": true, "packages": packages });
@@ -143,7 +149,7 @@ fn a_lock_made_behind_one_mirror_works_behind_another_and_a_changed_byte_is_refu
     let project = npm_project(&one);
     let base = |registry: &Registry| format!("{}/npm", registry.base);
     ok(&project, &["lock"], &[("SELFSAME_REGISTRY_NPM", &base(&one))]);
-    package(&other, "left", "module.exports = () => 'left'\n");
+    package(&other, "left", &code(&one, "left"));
     let there = base(&other);
     let there = [("SELFSAME_REGISTRY_NPM", there.as_str())];
     for locator in ["npm:/left", "npm:/left/-/left-1.0.0.tgz"] {

@@ -29,16 +29,19 @@ impl Recorded {
         let source = format!("purl = \"{}\"", project.purl);
         write(&dir, project, &source, steps)?;
         let lock = dir.join("selfsame.lock");
-        if !lock.exists() {
-            fs::write(&lock, toolchain_of(project)?)
+        let fetch = || must(bench.selfsame().arg("fetch").arg(&dir)).map(drop);
+        // A lock of an earlier run may be one by other rules.
+        if !lock.exists() || fetch().is_err() {
+            let example = tree::root().join("examples").join(project.example).join("selfsame.lock");
+            fs::write(&lock, toolchain_of(&example)?)
                 .map_err(|error| format!("{}: {error}", lock.display()))?;
             eprintln!("  locking {} …", project.purl);
             if let Err(error) = must(bench.selfsame().arg("lock").arg(&dir)) {
                 let _ = fs::remove_file(&lock);
                 return Err(error);
             }
+            fetch()?;
         }
-        must(bench.selfsame().arg("fetch").arg(&dir))?;
         let exchanges = exchanges(&lock)?;
         let files = exchanges.iter().filter(|e| is_file(&e.locator)).count();
         if files < project.packages {
@@ -114,11 +117,10 @@ pub(super) fn write(dir: &Path, project: &Project, source: &str, steps: &str) ->
     fs::write(&path, recipe).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// The part of the example's lock that is about its toolchain.
-pub(super) fn toolchain_of(project: &Project) -> Result<String, String> {
-    let lock = tree::root().join("examples").join(project.example).join("selfsame.lock");
-    let lock = fs::read_to_string(&lock).map_err(|error| format!("{}: {error}", lock.display()))?;
-    Ok(format!("{}\n", lock.split("\n[source.").next().unwrap_or_default()))
+/// The part of a lock that is about its toolchain.
+pub(super) fn toolchain_of(lock: &Path) -> Result<String, String> {
+    let text = fs::read_to_string(lock).map_err(|error| format!("{}: {error}", lock.display()))?;
+    Ok(format!("{}\n", text.split("\n[source.").next().unwrap_or_default()))
 }
 
 /// Whether a locator is that of a package's file, and not of a page about it.

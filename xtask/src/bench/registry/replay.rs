@@ -22,7 +22,7 @@ pub(super) fn crates(
     native: &super::crates::Native<'_>,
     rows: &mut Vec<Row>,
 ) -> Result<(), String> {
-    let plain = plain(bench, &CRATES, native.source)?;
+    let plain = plain(bench, &CRATES, recorded, native.source)?;
     native.fresh(bench)?;
     let vendored = plain.join("src/vendor");
     let config = must(native.cargo(&["vendor", "--locked"]).arg(&vendored))?;
@@ -42,7 +42,7 @@ pub(super) fn npm(
     native: &super::npm::Native<'_>,
     rows: &mut Vec<Row>,
 ) -> Result<(), String> {
-    let plain = plain(bench, &NPM, native.source)?;
+    let plain = plain(bench, &NPM, recorded, native.source)?;
     // What the lockfile has no hash for is in the cache under its address.
     let run = format!(
         "[[step]]\nname = \"build\"\nrun = [\"npm ci --offline --registry {} --cache /build/src/.cache --ignore-scripts \
@@ -54,9 +54,10 @@ pub(super) fn npm(
 }
 
 /// A project of the same toolchain whose source, the folder `src` in it, is a copy of the recorded one's.
-fn plain(bench: &Bench, project: &Project, source: &Path) -> Result<PathBuf, String> {
+fn plain(bench: &Bench, project: &Project, recorded: &Recorded, source: &Path) -> Result<PathBuf, String> {
     let dir = bench.fresh(&format!("plain-{}", project.uses))?;
-    fs::write(dir.join("selfsame.lock"), toolchain_of(project)?).map_err(|error| error.to_string())?;
+    let toolchain = toolchain_of(&recorded.dir.join("selfsame.lock"))?;
+    fs::write(dir.join("selfsame.lock"), toolchain).map_err(|error| error.to_string())?;
     must(Command::new("cp").args(["-a", "--"]).arg(source).arg(dir.join("src")))?;
     crate::bench::remove(&dir.join("src/node_modules"));
     Ok(dir)
