@@ -164,15 +164,17 @@ const fn errno(errno: i32) -> libc::sock_filter {
 
 /// As Podman's filter.
 fn no_naming() {
-    let [host, domain] = [libc::SYS_sethostname, libc::SYS_setdomainname].map(|call| call as u32);
-    refuse(&[is(host, 1), errno(libc::EPERM), is(domain, 1), errno(libc::EPERM)]);
+    let call = |number| is(u32::try_from(number).expect("a small number"), 1);
+    let refused = errno(libc::EPERM);
+    refuse(&[call(libc::SYS_sethostname), refused, call(libc::SYS_setdomainname), refused]);
 }
 
 /// As Podman's filter, which allows the ordinary personality only.
 fn no_fixed_addresses() {
     let load = step(0x20, 0, 0, 16); // the first argument
     let always = |skip| step(0x05, 0, 0, skip); // BPF_JMP | BPF_JA
-    refuse(&[is(libc::SYS_personality as u32, 4), load, is(0, 1), always(1), errno(libc::ENOSYS)]);
+    let call = is(u32::try_from(libc::SYS_personality).expect("a small number"), 4);
+    refuse(&[call, load, is(0, 1), always(1), errno(libc::ENOSYS)]);
 }
 
 #[test]
