@@ -131,7 +131,7 @@ fn what_a_tool_fetched_is_locked_and_replayed_without_a_network() {
     registry.is_down(true);
     let built = ok(&project, &["build"], &here);
     let artifact = built["artifacts"][0]["digest"].clone();
-    let sbom = fs::read_to_string(project.file("selfsame-out/hello-1.0.cdx.json")).unwrap_or_default();
+    let sbom = fs::read_to_string(project.file("selfsame-out/languages-1.0.cdx.json")).unwrap_or_default();
     assert!(sbom.contains("pkg:npm/left@1.0.0#left-1.0.0.tgz") && sbom.contains("ISC"), "{sbom}");
     let mut apart = Command::new("unshare");
     let inner = bare(Path::new(env!("CARGO_BIN_EXE_selfsame")), &languages().0, project.path());
