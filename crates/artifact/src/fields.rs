@@ -41,12 +41,20 @@ impl<'a> Fields<'a> {
 
     /// The next `count` bytes, called `what` if they are not there.
     pub(crate) fn take(&mut self, count: usize, what: &str) -> Result<&'a [u8], ReadError> {
-        let rest = self.rest();
-        let Some(field) = rest.get(..count) else {
-            return Err(self.damaged(format!("{what} of {count} bytes"), format!("{} bytes", rest.len())));
-        };
+        let field = self.rest().get(..count).ok_or_else(|| self.short(count, what))?;
         self.at += count;
         Ok(field)
+    }
+
+    /// The same as a field of a number.
+    fn array<const COUNT: usize>(&mut self, what: &str) -> Result<[u8; COUNT], ReadError> {
+        let field = *self.rest().first_chunk().ok_or_else(|| self.short(COUNT, what))?;
+        self.at += COUNT;
+        Ok(field)
+    }
+
+    fn short(&self, count: usize, what: &str) -> ReadError {
+        self.damaged(format!("{what} of {count} bytes"), format!("{} bytes", self.rest().len()))
     }
 
     pub(crate) fn expect(&mut self, magic: &[u8], what: &str) -> Result<(), ReadError> {
@@ -64,23 +72,23 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn u16_le(&mut self, what: &str) -> Result<u16, ReadError> {
-        Ok(u16::from_le_bytes(self.take(2, what)?.try_into().expect("two bytes")))
+        Ok(u16::from_le_bytes(self.array(what)?))
     }
 
     pub(crate) fn u32_le(&mut self, what: &str) -> Result<u32, ReadError> {
-        Ok(u32::from_le_bytes(self.take(4, what)?.try_into().expect("four bytes")))
+        Ok(u32::from_le_bytes(self.array(what)?))
     }
 
     pub(crate) fn u64_le(&mut self, what: &str) -> Result<u64, ReadError> {
-        Ok(u64::from_le_bytes(self.take(8, what)?.try_into().expect("eight bytes")))
+        Ok(u64::from_le_bytes(self.array(what)?))
     }
 
     pub(crate) fn u16_be(&mut self, what: &str) -> Result<u16, ReadError> {
-        Ok(u16::from_be_bytes(self.take(2, what)?.try_into().expect("two bytes")))
+        Ok(u16::from_be_bytes(self.array(what)?))
     }
 
     pub(crate) fn u32_be(&mut self, what: &str) -> Result<u32, ReadError> {
-        Ok(u32::from_be_bytes(self.take(4, what)?.try_into().expect("four bytes")))
+        Ok(u32::from_be_bytes(self.array(what)?))
     }
 }
 
