@@ -88,12 +88,12 @@ pub(crate) fn lock(
         Some(previous) => kept(cx, client, recipe, previous)?,
         None => None,
     };
-    let (base_tree, base) = match &recipe.base {
-        _ if kept.is_some() => kept.expect("it was just looked at"),
-        Base::Debian(packages) => debian::lock(cx, client, packages, &recipe.arch)?,
-        Base::Image { image } => image::lock(cx, client, image, &recipe.arch, previous)?,
-        Base::Host { programs } => host::lock(cx, programs, &recipe.arch)?,
-        Base::Empty => (overlay::nothing(cx.store)?, LockedBase::Empty),
+    let (base_tree, base) = match (kept, &recipe.base) {
+        (Some(kept), _) => kept,
+        (None, Base::Debian(packages)) => debian::lock(cx, client, packages, &recipe.arch)?,
+        (None, Base::Image { image }) => image::lock(cx, client, image, &recipe.arch, previous)?,
+        (None, Base::Host { programs }) => host::lock(cx, programs, &recipe.arch)?,
+        (None, Base::Empty) => (overlay::nothing(cx.store)?, LockedBase::Empty),
     };
     let mut archives = Vec::new();
     for archive in &recipe.archives {

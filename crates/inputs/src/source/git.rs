@@ -8,7 +8,7 @@ pub(crate) mod proof;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Instant;
 
 use model::event::{Outcome, Unit};
@@ -134,12 +134,11 @@ fn prove(
     Ok(())
 }
 
-/// Trees by id, as one `git cat-file --batch` gives them.
-fn objects(
+/// `git cat-file --batch`, with what it is asked through and what it answers through.
+fn batch(
     env: &BTreeMap<String, String>,
     folder: &Path,
-    ids: &[String],
-) -> Result<Vec<(String, Vec<u8>)>, GitError> {
+) -> Result<(Child, ChildStdin, ChildStdout), GitError> {
     let mut child = command(env, folder)
         .args(["cat-file", "--batch", "--buffer"])
         .stdin(Stdio::piped())
@@ -147,8 +146,18 @@ fn objects(
         .stderr(Stdio::null())
         .spawn()
         .map_err(GitError::Start)?;
-    let mut stdin = child.stdin.take().expect("it was just piped");
-    let mut stdout = child.stdout.take().expect("it was just piped");
+    let stdin = child.stdin.take().expect("it was just piped");
+    let stdout = child.stdout.take().expect("it was just piped");
+    Ok((child, stdin, stdout))
+}
+
+/// Trees by id, as one `git cat-file --batch` gives them.
+fn objects(
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+    ids: &[String],
+) -> Result<Vec<(String, Vec<u8>)>, GitError> {
+    let (mut child, mut stdin, mut stdout) = batch(env, folder)?;
     let mut bytes = Vec::new();
     let read = std::thread::scope(|scope| {
         scope.spawn(move || {
@@ -209,15 +218,7 @@ fn contents(
 ) -> Result<(), InputError> {
     let content = |reason: String| GitError::Content { place: url.to_owned(), reason };
     let blobs: Vec<&Listed<'_>> = list.iter().filter(|l| l.mode != "160000").collect();
-    let mut child = command(&cx.host.env, folder)
-        .args(["cat-file", "--batch", "--buffer"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(GitError::Start)?;
-    let mut stdin = child.stdin.take().expect("it was just piped");
-    let stdout = child.stdout.take().expect("it was just piped");
+    let (mut child, mut stdin, stdout) = batch(&cx.host.env, folder)?;
     let result = std::thread::scope(|scope| {
         // Fed apart, so that neither side waits for the other.
         scope.spawn(move || {
