@@ -33,6 +33,11 @@ impl Project {
             let title = format!("there is no recipe `{}`", path.display());
             return Err(Failure::invalid(title).help("run `selfsame init` to write a first one"));
         }
+        if path.extension().is_some_and(|extension| extension == "lock") {
+            let title = format!("`{}` is a lock, and a recipe is asked for", path.display());
+            let recipe = path.with_extension("toml");
+            return Err(Failure::invalid(title).help(format!("give `{}`", recipe.display())));
+        }
         let text = read_source(&path)?;
         let recipe = recipe::parse(&path.display().to_string(), &text)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -47,6 +47,8 @@ const NPM: Project = Project {
 };
 
 pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
-    crates::run(bench, rows).map_err(|error| format!("{}: {error}", CRATES.name))?;
-    npm::run(bench, rows).map_err(|error| format!("{}: {error}", NPM.name))
+    let crates = crates::run(bench, rows).map_err(|error| format!("{}: {error}", CRATES.name));
+    let npm = npm::run(bench, rows).map_err(|error| format!("{}: {error}", NPM.name));
+    let failed: Vec<_> = [crates, npm].into_iter().filter_map(Result::err).collect();
+    if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
 }

@@ -42,6 +42,19 @@ fn a_recipe_that_is_no_text_is_shown_with_its_place() {
 }
 
 #[test]
+fn a_lock_in_the_place_of_its_recipe_is_told() {
+    let home = Home::empty();
+    let folder = room();
+    fs::write(folder.path().join("app.lock"), "selfsame-lock = 1\n").unwrap();
+    let ran = home.run(folder.path(), &["mirror", "export", "-o", "inputs", "app.lock"]);
+    insta::assert_snapshot!(format!("exit {}\n{}", ran.code.unwrap_or(-1), ran.err), @r"
+    exit 3
+    error: `app.lock` is a lock, and a recipe is asked for
+    help: give `app.toml`
+    ");
+}
+
+#[test]
 fn several_mistakes_are_told_at_once() {
     let text = recipe(
         r#"[[step]]

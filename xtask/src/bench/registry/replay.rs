@@ -2,6 +2,7 @@
 //! its inputs, and against the same commands run bare.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -28,8 +29,15 @@ pub(super) fn crates(
     let config = must(native.cargo(&["vendor", "--locked"]).arg(&vendored))?;
     // It says the absolute path of the folder that it has filled.
     let config = String::from_utf8_lossy(&config).replace(&vendored.display().to_string(), "vendor");
-    fs::create_dir(plain.join("src/.cargo")).map_err(|error| error.to_string())?;
-    fs::write(plain.join("src/.cargo/config.toml"), config).map_err(|error| error.to_string())?;
+    // Beside what the project says itself.
+    fs::create_dir_all(plain.join("src/.cargo")).map_err(|error| error.to_string())?;
+    let path = plain.join("src/.cargo/config.toml");
+    fs::File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|mut file| writeln!(file, "\n{config}"))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
     let run = "[[step]]\nname = \"build\"\nrun = [\"cargo check --locked --offline --no-default-features\", \"mkdir out\", \
                \"cp Cargo.lock out/\"]";
     compare(bench, &CRATES, "cargo check", recorded, &plain, run, "vendored", rows)
