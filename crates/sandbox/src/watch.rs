@@ -6,6 +6,7 @@
 //! process, so nothing here keeps anybody from anything: the namespaces do that.
 
 mod birth;
+mod children;
 mod clock;
 mod files;
 mod names;
@@ -198,6 +199,7 @@ impl<'a> Watcher<'a> {
                 Some(chance) => chance.getrandom(caller, self.init, arguments),
                 None => Reply::Go,
             },
+            libc::SYS_rt_sigaction => children::restart(caller, arguments),
             birth if is_birth(birth) => self.birth(caller),
             number if filter::is_told(number) => {
                 self.record.add(Kind::Call, &filter::name(number), || caller.ancestry(self.init));

@@ -27,7 +27,8 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
     // Puts the toolchain on disk; the rest of the build is not needed.
     must(bench.selfsame().arg("build").arg(&dir))?;
     let tree = bench.on_disk(&dir.join("selfsame.lock"), "[toolchain]")?;
-    let counted = must(Command::new("sh").args(["-c", "find \"$0\" -type f | wc -l; du -sm \"$0\""]).arg(&tree))?;
+    let counted =
+        must(Command::new("sh").args(["-c", "find \"$0\" -type f | wc -l; du -sm \"$0\""]).arg(&tree))?;
     let counted = String::from_utf8_lossy(&counted).into_owned();
     let mut words = counted.split_whitespace();
     let (files, size) = (words.next().unwrap_or("?"), words.next().unwrap_or("?"));
@@ -44,7 +45,9 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
     );
     let policy = r#"{"default":[{"type":"insecureAcceptAnything"}]}"#;
     std::fs::write(containers.join("policy.json"), policy).map_err(|error| error.to_string())?;
-    let begin = format!("c=$(buildah {storage} from scratch) && buildah {storage} add --quiet \"$c\" \"$0\" / >&2 && echo \"$c\"");
+    let begin = format!(
+        "c=$(buildah {storage} from scratch) && buildah {storage} add --quiet \"$c\" \"$0\" / >&2 && echo \"$c\""
+    );
     let container = must(Command::new("sh").args(["-c", &begin]).arg(&tree))?;
     let container = String::from_utf8_lossy(&container).trim().to_owned();
 
@@ -87,8 +90,7 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
     // The first was to warm up, as with the times.
     let used: Vec<_> = used.into_iter().map(|list| Sample::new(list.into_iter().skip(1).collect())).collect();
     for (nth, (name, _, aim)) in commands.iter().enumerate().skip(1) {
-        for (kind, samples, aim) in
-            [("processor time", &used, Aim::Ratio(*aim)), ("time", &times, Aim::None)]
+        for (kind, samples, aim) in [("processor time", &used, Aim::Ratio(*aim)), ("time", &times, Aim::None)]
         {
             rows.push(Row {
                 what: format!("{what}: {kind}"),

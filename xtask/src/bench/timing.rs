@@ -103,9 +103,12 @@ fn of_children() -> Result<Duration, String> {
     let path = "/proc/self/stat";
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     // The second field is a name that may hold anything but comes in parentheses.
-    let fields: Vec<&str> = text.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
+    let fields: Vec<&str> =
+        text.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
     let ticks: Option<u64> = [13, 14].iter().map(|at| fields.get(*at)?.parse::<u64>().ok()).sum();
-    ticks.map(|ticks| Duration::from_millis(ticks * 10)).ok_or_else(|| format!("{path} cannot be read: `{text}`"))
+    ticks
+        .map(|ticks| Duration::from_millis(ticks * 10))
+        .ok_or_else(|| format!("{path} cannot be read: `{text}`"))
 }
 
 /// Runs a command that must succeed.

@@ -6,6 +6,9 @@ use super::{Answer, Rule, Topics, When};
 
 const ASK_NETWORK: Answer = Answer::Ask(Topics::NETWORK);
 const ASK_FILES: Answer = Answer::Ask(Topics::FILES);
+/// For as long as one of these is asked for, whose calls no signal interrupts where nobody listens.
+const MUST_NOT_BE_INTERRUPTED: Answer =
+    Answer::Ask(Topics::FILES.and(Topics::TIMES).and(Topics::CLOCK).and(Topics::RANDOM).and(Topics::ORDER));
 const SEE_TIMES: Answer = Answer::Ask(Topics::FILES.and(Topics::TIMES));
 
 /// New namespaces, in the flags of `clone` and `unshare`; threads and plain forks have none of them.
@@ -199,6 +202,11 @@ const CHOSEN: &[Rule] = &[
         ],
         otherwise: Answer::Allow,
     },
+    Rule {
+        number: libc::SYS_rt_sigaction,
+        cases: &[(When::Is(0, libc::SIGCHLD.cast_unsigned()), MUST_NOT_BE_INTERRUPTED)],
+        otherwise: Answer::Allow,
+    },
     plain(libc::SYS_getrandom, Answer::Ask(Topics::RANDOM)),
     plain(libc::SYS_getdents64, Answer::Ask(Topics::ORDER)),
     plain(libc::SYS_uname, Answer::Ask(Topics::KERNEL)),
@@ -382,7 +390,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_removexattr,
     libc::SYS_restart_syscall,
     libc::SYS_rseq,
-    libc::SYS_rt_sigaction,
     libc::SYS_rt_sigpending,
     libc::SYS_rt_sigprocmask,
     libc::SYS_rt_sigqueueinfo,

@@ -97,6 +97,15 @@ fn a_directory_that_is_emptied_while_it_is_read_is_read_to_its_end() {
 }
 
 #[test]
+fn a_call_that_is_listened_to_is_not_interrupted_by_the_end_of_a_child() {
+    let mut world = fixed();
+    world.add_this_program();
+    assert_eq!(world.probed("calls that ends of children interrupted"), Ok(0));
+    world.trace = true;
+    assert_eq!(world.probed("calls that ends of children interrupted"), Ok(0));
+}
+
+#[test]
 fn the_machine_is_what_the_conditions_say() {
     let mut world = World::new();
     world.add_this_program();

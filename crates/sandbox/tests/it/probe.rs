@@ -143,6 +143,29 @@ const CALLS: &[(&str, Make)] = &[
         std::fs::remove_dir("/tmp/many").expect("it is empty");
         Ok(count)
     }),
+    ("calls that ends of children interrupted", || {
+        extern "C" fn hear(_: libc::c_int) {}
+        let mut interrupted = 0;
+        // SAFETY: the handler does nothing; what the calls point at is alive; the children only end.
+        unsafe {
+            // As dash has it: what the signal interrupts is not made again.
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = hear as extern "C" fn(libc::c_int) as usize;
+            libc::sigaction(libc::SIGCHLD, &raw const action, ptr::null_mut());
+            for _ in 0..300 {
+                let child = libc::fork();
+                if child == 0 {
+                    libc::_exit(0);
+                }
+                for _ in 0..20 {
+                    let mut stat = std::mem::zeroed();
+                    interrupted += i64::from(libc::stat(c"/".as_ptr(), &raw mut stat) != 0);
+                }
+                while libc::waitpid(child, ptr::null_mut(), 0) != child {}
+            }
+        }
+        Ok(interrupted)
+    }),
     ("seek in a directory", || {
         std::fs::create_dir("/tmp/few").expect("room");
         for name in ["a", "b", "c"] {
