@@ -141,6 +141,17 @@ fn what_a_tool_fetched_is_locked_and_replayed_without_a_network() {
     assert_eq!(rebuilt.1["verdict"], "reproduced");
     assert!(artifact.as_str().is_some_and(|d| d.starts_with("sha256:")));
     assert!(registry.asked().is_empty(), "a build asks nobody");
+
+    // Who lacks an answer, and cannot ask, cannot tell; and can once there is somebody to ask.
+    lose(&blob(&project, "npm:/left/-/left-1.0.0.tgz"));
+    let (code, result) = selfsame(&project, &["rebuild", bundle], &here).envelope("rebuild");
+    assert_eq!((code, &result["verdict"]), (1, &json!("unknown")), "{result:#}");
+    let reason = result["reason"].as_str().unwrap();
+    assert!(reason.contains("503") && reason.contains("left-1.0.0.tgz"), "{reason}");
+    assert_eq!(result["artifacts"][0]["found"], Value::Null);
+    registry.is_down(false);
+    let (code, result) = selfsame(&project, &["rebuild", bundle], &here).envelope("rebuild");
+    assert_eq!((code, &result["verdict"]), (0, &json!("reproduced")), "{result:#}");
 }
 
 #[test]
