@@ -133,7 +133,7 @@ fn an_image_from_scratch_is_what_the_recipe_says() {
     // Both of its names for the same blobs, and copying it changes nothing.
     let unpacked = room();
     let to = |name: &str| format!("oci:{}:1.0", unpacked.path().join(name).display());
-    tool(dir, &["skopeo", "copy", "-q", "oci-archive:selfsame-out/app.oci.tar:1.0", &to("oci")]);
+    tool(dir, &["skopeo", "copy", "-q", "oci-archive:selfsame-out/app.oci.tar:small:1.0", &to("oci")]);
     let index = json(&fs::read_to_string(unpacked.path().join("oci/index.json")).unwrap());
     assert_eq!(index["manifests"][0]["digest"], manifest.as_str());
     tool(dir, &["skopeo", "copy", "-q", "docker-archive:selfsame-out/app.oci.tar:small:1.0", &to("docker")]);

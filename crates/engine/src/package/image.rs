@@ -148,10 +148,10 @@ impl Parts<'_> {
         annotations
     }
 
-    /// How a layout names what it lists.
+    /// How a layout names what it lists: with the tag, since some take all of it for a name.
     pub(super) fn reference(&self, name: &str) -> BTreeMap<String, String> {
         let tag = tag(&self.job.recipe.version);
-        let mut annotations = BTreeMap::from([(format!("{OCI}.ref.name"), tag.clone())]);
+        let mut annotations = BTreeMap::from([(format!("{OCI}.ref.name"), format!("{name}:{tag}"))]);
         // containerd takes this word for word: a name without a host would be one that nobody looks for.
         let host = name.split_once('/').map(|(first, _)| first);
         if host.is_some_and(|first| first.contains(['.', ':']) || first == "localhost") {

@@ -35,15 +35,18 @@ env = { MODE = "over" }
 fn base(dir: &Path, note: &str) {
     let layout = dir.join("base");
     let _ = fs::remove_dir_all(&layout);
-    let root = room();
-    fs::create_dir_all(root.path().join("root/bin")).unwrap();
-    fs::copy(which("busybox"), root.path().join("root/bin/busybox")).unwrap();
-    std::os::unix::fs::symlink("busybox", root.path().join("root/bin/cat")).unwrap();
-    fs::write(root.path().join("root/note"), note).unwrap();
+    let bundle = room();
+    let root = bundle.path().join("bundle/rootfs");
     tool(dir, &["umoci", "init", "--layout", "base"]);
     tool(dir, &["umoci", "new", "--image", "base:1"]);
-    let from = root.path().join("root");
-    tool(dir, &["umoci", "insert", "--rootless", "--image", "base:1", from.to_str().unwrap(), "/"]);
+    let at = bundle.path().join("bundle");
+    let at = at.to_str().unwrap();
+    tool(dir, &["umoci", "unpack", "--rootless", "--image", "base:1", at]);
+    fs::create_dir_all(root.join("bin")).unwrap();
+    fs::copy(which("busybox"), root.join("bin/busybox")).unwrap();
+    std::os::unix::fs::symlink("busybox", root.join("bin/cat")).unwrap();
+    fs::write(root.join("note"), note).unwrap();
+    tool(dir, &["umoci", "repack", "--image", "base:1", at]);
     let config = [
         "--config.env",
         "MODE=base",
