@@ -9,6 +9,8 @@ mod compare;
 mod files;
 mod inspect;
 mod layout;
+#[cfg(test)]
+mod tests;
 
 pub use compare::{Change, Compared, FileChange, LayerPair, Level, compare};
 pub use files::FileState;

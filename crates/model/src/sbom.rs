@@ -241,7 +241,7 @@ impl Component {
             }
             Locator::Image { image, .. } => {
                 of_image = image.last_name();
-                let manifest = source.file(MANIFEST).map(|file| file.digest).unwrap_or(source.tree);
+                let manifest = source.file(MANIFEST).map_or(source.tree, |file| file.digest);
                 hashes.insert("sha256".to_owned(), manifest.hex());
                 let version = format!("sha256:{}", manifest.hex());
                 let purl = format!("pkg:oci/{of_image}@{version}").parse().ok();

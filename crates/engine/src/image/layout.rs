@@ -39,6 +39,9 @@ enum Place<'a> {
     Blobs(&'a Store, Digest),
 }
 
+/// A file of a layout, and how many bytes it has.
+type Opened<'a> = (Box<dyn Read + 'a>, u64);
+
 /// A tar archive, by where its members are.
 struct Archive {
     file: File,
@@ -142,7 +145,7 @@ impl<'a> Layout<'a> {
     }
 
     /// Opens a file of the layout by its name and says how large it is.
-    fn file(&self, name: &str) -> Result<Option<(Box<dyn Read + '_>, u64)>, ImageError> {
+    fn file(&self, name: &str) -> Result<Option<Opened<'_>>, ImageError> {
         match &self.place {
             Place::Folder(folder) => {
                 let path = folder.join(name);

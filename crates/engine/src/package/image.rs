@@ -58,7 +58,7 @@ impl Parts<'_> {
         blobs.file("manifest.json", store.put(&oci::saved(config, &layers, &name))?);
         blobs.file("oci-layout", store.put(oci::LAYOUT)?);
         let layout = self.layout(&blobs)?;
-        self.archived(PackedImage {
+        self.archived(&PackedImage {
             name,
             platform: Some(image.platform.to_string()),
             media_type: Blob::manifest(manifest).media_type,

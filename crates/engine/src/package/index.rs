@@ -41,7 +41,7 @@ impl Parts<'_> {
         let root = Listed { blob: Blob::index(index), platform: None, annotations: self.reference(name) };
         blobs.file("index.json", store.put(&oci::index(&[root]))?);
         blobs.file("oci-layout", store.put(oci::LAYOUT)?);
-        self.archived(PackedImage {
+        self.archived(&PackedImage {
             name: format!("{name}:{}", model::oci::tag(&self.job.recipe.version)),
             platform: None,
             media_type: Blob::index(index).media_type,

@@ -51,7 +51,7 @@ impl Parts<'_> {
     }
 
     /// The layout as one file: a tar, canonical as every other.
-    pub(super) fn archived(&self, image: PackedImage) -> Result<(Packed, bool), BuildError> {
+    pub(super) fn archived(&self, image: &PackedImage) -> Result<(Packed, bool), BuildError> {
         let packer = artifact::encoder(Format::Tar);
         let key = serde_json::json!([packer, TIME, image.layout.to_string()]);
         let key = Digest::of(key.to_string().as_bytes());

@@ -274,13 +274,13 @@ impl Checker {
     pub(super) fn indexes(&mut self, raw: &[At<RawArtifact>], list: &[Artifact]) {
         let images: BTreeMap<&str, &Image> =
             list.iter().filter_map(|a| Some((a.name.as_str(), a.image()?))).collect();
-        let names = raw.iter().map(|at| at.get_ref());
+        let names = raw.iter().map(At::get_ref);
         let declared: BTreeSet<&str> = names
             .clone()
             .filter(|a| a.format.get_ref() == "oci-image")
             .map(|a| a.name.get_ref().as_str())
             .collect();
-        for at in names.filter_map(|a| a.images.as_ref()).flat_map(|list| list.get_ref()) {
+        for at in names.filter_map(|a| a.images.as_ref()).flat_map(At::get_ref) {
             let name = at.get_ref().as_str();
             if raw.iter().any(|a| a.get_ref().name.get_ref() == name) && !declared.contains(name) {
                 self.wrong(at, "this artifact is no image", "expected one of format `oci-image`", None);
