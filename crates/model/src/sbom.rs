@@ -260,8 +260,12 @@ impl Component {
             Locator::Git { url, .. } | Locator::Url { url, .. } => host(url),
             Locator::Image { image, .. } => image.host().map(str::to_owned),
         };
+        let id = match (&source.origin, &purl) {
+            (Locator::Image { .. }, Some(purl)) => purl.to_string(),
+            _ => source.origin.to_string(),
+        };
         Self {
-            id: source.origin.to_string(),
+            id,
             role: Role::Source,
             name: name.to_owned(),
             version,

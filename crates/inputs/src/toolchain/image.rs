@@ -120,7 +120,9 @@ pub(crate) fn unpacked(
     image: &Reference,
     parts: &Parts,
 ) -> Result<(Digest, Option<String>, Vec<Installed>), InputError> {
-    let (tree, _) = make(cx, image, parts)?;
+    // What this tree leaves out is still in the layers, which go on as they are.
+    let quiet = Context { events: &|_| {}, ..*cx };
+    let (tree, _) = make(&quiet, image, parts)?;
     let (distro, installed) = installed::read(cx.store, &tree)?;
     Ok((tree, distro, installed))
 }

@@ -16,8 +16,13 @@ pub(super) const IMAGE: &str = "IMAGE";
 
 /// Opens what `what` names.
 pub(super) fn open<'a>(session: &'a Session, what: &str) -> Result<Layout<'a>, Failure> {
-    if Path::new(what).exists() {
-        return Ok(Layout::open(Path::new(what))?);
+    // As other tools write it; what it is, is seen when it is opened.
+    let forms = ["oci:", "oci-layout:", "oci-archive:", "docker-archive:"];
+    let bare = forms.iter().find_map(|form| what.strip_prefix(form)).unwrap_or(what);
+    for path in [what, bare] {
+        if Path::new(path).exists() {
+            return Ok(Layout::open(Path::new(path))?);
+        }
     }
     let digest = digest(session, what)?;
     let file = session.store.open_blob(&digest)?;
