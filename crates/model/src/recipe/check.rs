@@ -435,7 +435,11 @@ impl Checker {
                 Some(Format::OciImage) => self.image_artifact(a, world),
                 Some(Format::OciIndex) => self.index(a),
                 Some(format) => self.packed(a, format, world.names),
-                None => None,
+                None => {
+                    // What else is wrong with it is told all the same.
+                    a.from.as_ref().map(|from| self.reference(from, world.names));
+                    None
+                }
             };
             if format == Some(Format::Wheel) && !is_wheel(a.name.get_ref()) {
                 let help = "as pip wants it: `NAME-VERSION-PYTHON-ABI-PLATFORM.whl`, such as `demo-1.0-py3-none-any.whl`";
