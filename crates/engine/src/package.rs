@@ -6,6 +6,7 @@ mod index;
 mod layout;
 mod normal;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -86,7 +87,8 @@ pub fn package(
         job.recipe.artifacts.iter().partition(|a| matches!(a.contents, Wanted::Index(_)));
     for artifact in others.into_iter().chain(indexes) {
         let begin = Instant::now();
-        let parts = Parts { cx, job, artifact, conditions, results, fresh };
+        let told = Cell::new(false);
+        let parts = Parts { cx, job, artifact, conditions, results, fresh, told: &told };
         let (packed, cached) = match &artifact.contents {
             Wanted::Packed { format, from, prefix } => parts.pack(*format, from, prefix)?,
             Wanted::Image(wanted) => parts.image(wanted)?,
@@ -111,6 +113,8 @@ struct Parts<'a> {
     results: &'a Results,
     /// Whether nothing that was packed before is taken.
     fresh: bool,
+    /// Whether it was told that packing begins: it may begin several times, and is told once.
+    told: &'a Cell<bool>,
 }
 
 impl Parts<'_> {
@@ -132,6 +136,9 @@ impl Parts<'_> {
     }
 
     fn started(&self) {
+        if self.told.replace(true) {
+            return;
+        }
         let name = self.artifact.name.clone();
         (self.cx.events)(Event::Started { stage: "package", name, total: None, unit: Unit::Bytes });
     }

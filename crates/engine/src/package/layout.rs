@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use artifact::{Member, Options};
-use model::recipe::Format;
+use model::recipe::{Format, Times};
 use model::tree::{Node, Tree};
 use model::{Digest, RelPath, Timestamp};
 
@@ -12,8 +12,8 @@ use crate::BuildError;
 
 /// Where digests of layouts as one file are kept.
 const ARCHIVED: &str = "oci-archive-1";
-/// The time of every member of that file: as in layers, 1970-01-01T00:00:01Z.
-const TIME: Timestamp = Timestamp(1);
+/// The time of every member of that file: as in layers, whatever the sources.
+const TIME: Timestamp = Times::Fixed.at(Timestamp(0));
 
 /// What goes into a layout.
 #[derive(Default)]

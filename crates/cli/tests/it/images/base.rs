@@ -130,6 +130,34 @@ fn what_docker_saves_is_a_base_too() {
     assert_eq!(config["config"]["Env"], json(r#"["MODE=over","KEPT=yes"]"#));
 }
 
+/// A step may make a base, too; and whatever it makes is looked at.
+#[test]
+fn a_base_of_a_step_is_looked_at() {
+    let home = Home::own();
+    let text = OVER.replace(
+        "inputs = { \".\" = \"source:main\" }",
+        "inputs = { \".\" = \"source:main\", \"b\" = \"source:base\" }",
+    );
+    let text = text.replace("outputs = [\"out\"]", "outputs = [\"b\", \"out\"]");
+    let text = text.replace("base = \"source:base\"", "base = \"step:build/b\"");
+    let project = with_program(&recipe(&text));
+    base(project.path(), "first");
+    home.ok(project.path(), &["lock"]);
+    home.ok(project.path(), &["image", "build"]);
+    for (change, expected) in [
+        ("for f in b/blobs/sha256/*; do echo >> $f; done", "is damaged"),
+        ("rm b/index.json", "it has no `index.json`"),
+        ("rm -r b; echo > b", "is a file: expected the layout of one image"),
+        ("rm -r b/blobs", "it has no blob"),
+    ] {
+        let changed = text.replace("run = [\"mkdir out\",", &format!("run = [\"{change}\", \"mkdir out\","));
+        project.write("selfsame.toml", &recipe(&changed));
+        let (code, refused) = home.json(project.path(), &["image", "build"]);
+        let said = format!("{} {}", refused["title"], refused["causes"]);
+        assert!(code == 3 && said.contains(expected), "{change}: expected {expected}: {code} {refused:#}");
+    }
+}
+
 #[test]
 fn images_of_several_platforms_are_one_index() {
     let home = Home::shared();
