@@ -19,6 +19,7 @@ mod json;
 mod macho;
 mod man;
 mod mo;
+pub mod oci;
 mod pdf;
 mod pe;
 mod png;
@@ -74,7 +75,7 @@ pub(crate) struct Packer {
     pub(crate) write: fn(&Packing<'_>, &mut dyn Write) -> Result<(), PackError>,
 }
 
-const PACKERS: [Packer; 9] = [
+const PACKERS: [Packer; 11] = [
     Packer { format: Format::File, name: "file", version: "-", archive: false, write: file::write },
     Packer {
         format: Format::Dir,
@@ -125,6 +126,20 @@ const PACKERS: [Packer; 9] = [
         version: gzip::VERSION,
         archive: true,
         write: deb::write,
+    },
+    Packer {
+        format: Format::OciImage,
+        name: "selfsame-oci-image/1",
+        version: gzip::VERSION,
+        archive: false,
+        write: oci::write,
+    },
+    Packer {
+        format: Format::OciIndex,
+        name: "selfsame-oci-index/1",
+        version: "-",
+        archive: false,
+        write: oci::write,
     },
 ];
 

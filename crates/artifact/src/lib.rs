@@ -5,6 +5,8 @@
 //! format 1*, specified byte by byte in `docs/formats/archives.md` and kept for ever; [`encoder`] names them and
 //! the compressor's version, for provenance.
 //!
+//! [`oci`] writes the parts of container images in the same way (`docs/formats/images.md`), and reads others' layers.
+//!
 //! [`normalise`] turns a file that another tool wrote into one that does not say when, where and by whom, and tells what
 //! it changed (`docs/formats/normalize.md`). [`read`] lists what is in a file, one level deep, for whoever compares.
 //! Both take hostile files for normal ones, and cost no more than [`Limits`] allows.
@@ -35,6 +37,7 @@ mod normal;
 mod reading;
 
 pub use budget::{Budget, Limits};
+pub use format::oci;
 pub use kind::{HEAD, Kind};
 pub use member::{Contents, Member};
 pub use normal::{Change, Left, NORMAL_VERSION, NormalOptions, Normalised, normalise};

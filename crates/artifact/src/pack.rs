@@ -35,6 +35,9 @@ pub enum PackError {
     /// A directory has no bytes of its own.
     #[error("a `dir` artifact is not a stream of bytes: its digest is that of its tree")]
     NotAStream,
+    /// An image is many blobs.
+    #[error("an image is not a stream of members: it is made of layers and documents")]
+    Image,
     /// The format `file` is for exactly one file.
     #[error("a `file` artifact is exactly one file: expected 1 member, a file; found {found}")]
     NotOneFile {

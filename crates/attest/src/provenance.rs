@@ -88,6 +88,21 @@ pub struct SubjectRecord {
     pub digest: Digest,
     /// Name and version of the encoder that packed it.
     pub encoder: String,
+    /// The image in it, a subject of its own: registries know it by another digest than that of the file.
+    pub image: Option<ImageRecord>,
+}
+
+/// An image in an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRecord {
+    /// `NAME:TAG`.
+    pub name: String,
+    /// What it is for; nothing for an index.
+    pub platform: Option<String>,
+    /// Of a manifest or of an index.
+    pub media_type: String,
+    /// Of the manifest or index.
+    pub digest: Digest,
 }
 
 /// What was asked for, by name.

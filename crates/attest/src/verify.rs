@@ -340,7 +340,8 @@ impl Checks {
         let said = |s: &ResourceDescriptor| match s.annotations.get("format").and_then(Value::as_str) {
             Some("dir") => Some(Kind::Directory),
             Some(_) => Some(Kind::File),
-            None => None,
+            // The manifest of the image in an artifact: whoever has it, has it as bytes.
+            None => s.annotations.contains_key("artifact").then_some(Kind::File),
         };
         let fits = |s: &ResourceDescriptor| !ours || kind.is_none() || said(s) == kind;
         let mut same: Vec<_> =

@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod fetch;
+pub(crate) mod image;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lock;
@@ -58,6 +59,8 @@ pub(crate) enum Verb {
     Mirror(mirror::Args),
     /// Build in the sandbox, pack, write SBOMs and signed provenance
     Build(build::Args),
+    /// Build container images, look at them, compare them
+    Image(image::Args),
     /// Build, build again, compare, verify: the whole proof in one command
     Reproduce(reproduce::Args),
     /// Open a shell in the sandbox of a step
@@ -96,6 +99,7 @@ impl Verb {
             Self::Fetch(_) => "fetch",
             Self::Mirror(_) => "mirror",
             Self::Build(_) => "build",
+            Self::Image(_) => "image",
             Self::Reproduce(_) => "reproduce",
             Self::Shell(_) => "shell",
             Self::Normalize(_) => "normalize",
@@ -135,6 +139,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Fetch(args) => with(&|s| fetch::run(s, args)),
         Verb::Mirror(args) => with(&|s| mirror::run(s, args)),
         Verb::Build(args) => with(&|s| build::run(s, args)),
+        Verb::Image(args) => with(&|s| image::run(s, args)),
         Verb::Reproduce(args) => with(&|s| reproduce::run(s, args)),
         Verb::Shell(args) => with(&|s| shell::run(s, args)),
         Verb::Verify(args) => verify::run(&cli.globals, args),
@@ -154,8 +159,14 @@ const fn collects(verb: &Verb) -> bool {
 
 /// True for verbs that record nothing.
 const fn asks(verb: &Verb) -> bool {
-    matches!(
-        verb,
-        Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_) | Verb::Mirror(_)
-    )
+    match verb {
+        Verb::Image(args) => args.asks(),
+        Verb::Show(_)
+        | Verb::Log(_)
+        | Verb::Toolchain(_)
+        | Verb::Store(_)
+        | Verb::Key(_)
+        | Verb::Mirror(_) => true,
+        _ => false,
+    }
 }

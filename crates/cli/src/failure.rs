@@ -211,6 +211,11 @@ impl Failure {
         self
     }
 
+    /// With the causes of an error of which the title speaks already.
+    pub(crate) fn caused_by(self, error: &(dyn Error + 'static)) -> Self {
+        self.because(error)
+    }
+
     fn because(mut self, error: &(dyn Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {

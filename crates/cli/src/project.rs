@@ -22,6 +22,8 @@ pub(crate) struct Project {
     pub(crate) recipe: Recipe,
     /// Whether its steps may run less sealed on this host.
     pub(crate) degraded: bool,
+    /// Names of the artifacts that are built; `None` is all.
+    pub(crate) only: Option<Vec<String>>,
 }
 
 impl Project {
@@ -42,7 +44,7 @@ impl Project {
         let recipe = recipe::parse(&path.display().to_string(), &text)?;
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let dir = parent.canonicalize().map_err(|e| Failure::io("open", parent, e))?;
-        Ok(Self { path, dir, text, recipe, degraded: false })
+        Ok(Self { path, dir, text, recipe, degraded: false, only: None })
     }
 
     /// Where its lock belongs.
@@ -110,7 +112,10 @@ impl Project {
             worktrees.insert(name.clone(), Source { tree: tree.tree, epoch: tree.epoch, origin });
         }
         let name = self.path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
-        let job = Job::new(&name, &self.text, lock_text, worktrees)?;
+        let mut job = Job::new(&name, &self.text, lock_text, worktrees)?;
+        if let Some(only) = &self.only {
+            job.recipe.artifacts.retain(|artifact| only.contains(&artifact.name));
+        }
         if !inputs::confirmed(&session.store, &job.lock) {
             session.with_inputs(|| Ok(()), || self.bring(session, &job, offline))?;
         }

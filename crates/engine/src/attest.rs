@@ -7,16 +7,17 @@ use ::attest::provenance::{
 };
 use ::attest::{SignError, Signer, bundle, sbom};
 use ledger::{ArtifactRow, AttestationRow, BuildRow, Material, StepRow};
-use model::Digest;
 use model::lock::LockedBase;
 use model::purl::PurlError;
-use model::sbom::{Component, Inventory, InventoryArtifact};
+use model::sbom::{Component, Inventory, InventoryArtifact, InventoryImage};
 use model::statement::SLSA_PROVENANCE;
+use model::{Digest, Sha256};
 use serde_json::{Value, json};
 
 use crate::build::Built;
 use crate::job::{Job, Origin};
 use crate::observation::Observation;
+use crate::package::Packed;
 use crate::{BuildError, Context, VERSION};
 
 /// Where the bundles of builds are kept, by everything in them that is not this one run.
@@ -105,7 +106,7 @@ pub fn attest(
     let bytes = bundle::sign_statement(&provenance::build(&record), signer)?;
     let bundle = cx.store.put(&bytes)?;
     cx.ledger.record_attestation(&AttestationRow {
-        subjects: built.artifacts.iter().map(|a| a.digest.sha256).collect(),
+        subjects: built.artifacts.iter().flat_map(subjects).collect(),
         predicate_type: SLSA_PROVENANCE.to_owned(),
         bundle,
         key_id: key_id.to_string(),
@@ -115,6 +116,11 @@ pub fn attest(
     // Last: what the memo speaks of is in the ledger.
     cx.store.memo_put(ATTESTED, &key, json!([bundle, build_id]).to_string().as_bytes())?;
     Ok(Attested { bundle, cyclonedx, spdx, build_id: build_id.to_owned(), cached: false })
+}
+
+/// What a statement about an artifact is about: its file, and the image in it.
+fn subjects(packed: &Packed) -> impl Iterator<Item = Sha256> {
+    std::iter::once(packed.digest.sha256).chain(packed.image.iter().map(|image| image.digest.sha256))
 }
 
 /// The bundle of an earlier run and that run's name, if bundle and record of it are still there.
@@ -151,6 +157,9 @@ pub fn record_failure(
 fn inventory(job: &Job, built: &Built) -> Result<Inventory, PurlError> {
     let mut components = Component::toolchain(&job.lock.toolchain)?;
     for (name, source) in &job.sources {
+        if let Origin::Locked(locked) = &source.origin {
+            components.extend(Component::contents(name, locked)?);
+        }
         components.push(match &source.origin {
             Origin::Locked(locked) => Component::source(name, locked),
             Origin::Worktree(tree) => {
@@ -166,7 +175,12 @@ fn inventory(job: &Job, built: &Built) -> Result<Inventory, PurlError> {
     let artifacts = built
         .artifacts
         .iter()
-        .map(|a| InventoryArtifact { name: a.name.clone(), format: a.format, digest: a.digest })
+        .map(|a| InventoryArtifact {
+            name: a.name.clone(),
+            format: a.format,
+            digest: a.digest,
+            image: a.image.as_ref().map(|i| InventoryImage { name: i.name.clone(), digest: i.digest }),
+        })
         .collect();
     Ok(Inventory {
         name: job.recipe.name.clone(),
@@ -219,6 +233,12 @@ fn record(
                 format: a.format,
                 digest: a.digest,
                 encoder: encoder(a),
+                image: a.image.as_ref().map(|image| provenance::ImageRecord {
+                    name: image.name.clone(),
+                    platform: image.platform.clone(),
+                    media_type: image.media_type.clone(),
+                    digest: image.digest,
+                }),
             })
             .collect(),
         requested: Requested {
@@ -282,7 +302,7 @@ fn worktrees(job: &Job) -> BTreeMap<String, provenance::Worktree> {
     trees
 }
 
-fn encoder(artifact: &crate::package::Packed) -> String {
+fn encoder(artifact: &Packed) -> String {
     format!("{} {}", artifact.encoder.name, artifact.encoder.version)
 }
 

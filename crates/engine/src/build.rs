@@ -106,7 +106,8 @@ fn needed(recipe: &Recipe) -> Vec<String> {
     let mut open: Vec<&str> = recipe
         .artifacts
         .iter()
-        .filter_map(|a| match &a.from {
+        .flat_map(model::recipe::Artifact::references)
+        .filter_map(|from| match from {
             Reference::Step { name, .. } => Some(name.as_str()),
             Reference::Source { .. } => None,
         })

@@ -30,6 +30,7 @@ mod sweep;
 mod tell;
 pub mod usage;
 
+pub mod image;
 pub mod normalize;
 pub mod package;
 

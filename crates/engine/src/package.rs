@@ -1,14 +1,20 @@
 //! Packs what a recipe ships, its files normalised where the recipe asks for it.
 
+mod base;
+mod image;
+mod index;
+mod layout;
 mod normal;
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Instant;
 
-use artifact::{Contents, Encoder, Member, Options};
+use artifact::{Contents, Encoder, Member, Options, PackError};
 use model::event::{Event, Outcome, Unit};
-use model::recipe::{Artifact, Format};
+use model::recipe::{Artifact, Contents as Wanted, Format, Reference};
 use model::tree::Node;
 use model::{Conditions, Digest, RelPath};
 use serde::Serialize;
@@ -33,6 +39,24 @@ pub struct Packed {
     pub executable: bool,
     /// Who wrote the bytes.
     pub encoder: Encoder,
+    /// The image in it: [`Format::OciImage`] and [`Format::OciIndex`] only.
+    pub image: Option<PackedImage>,
+}
+
+/// An image, which has a digest of its own beside that of the file that it is packed in: registries and engines know it by
+/// this one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PackedImage {
+    /// `NAME:TAG`.
+    pub name: String,
+    /// What it is for; nothing for an index.
+    pub platform: Option<String>,
+    /// Media type of what `digest` names: a manifest or an index.
+    pub media_type: String,
+    /// Of its manifest, or of its index.
+    pub digest: Digest,
+    /// The tree of its layout, which the store holds: blobs are files in it.
+    pub layout: Digest,
 }
 
 impl Packed {
@@ -57,99 +81,155 @@ pub fn package(
     results: &Results,
     fresh: bool,
 ) -> Result<Vec<Packed>, BuildError> {
-    let mut list = Vec::new();
-    for artifact in &job.recipe.artifacts {
+    let mut done: BTreeMap<&str, Packed> = BTreeMap::new();
+    // An index is made of images, wherever in the recipe they stand.
+    let (indexes, others): (Vec<_>, Vec<_>) =
+        job.recipe.artifacts.iter().partition(|a| matches!(a.contents, Wanted::Index(_)));
+    for artifact in others.into_iter().chain(indexes) {
         let begin = Instant::now();
-        let node = plan::resolve(cx.store, job, &artifact.name, &artifact.from, results)?;
-        let name = artifact.name.clone();
-        let (packed, cached) = pack(cx, artifact, &node, conditions, fresh)?;
+        let told = Cell::new(false);
+        let parts = Parts { cx, job, artifact, conditions, results, fresh, told: &told };
+        let (packed, cached) = match &artifact.contents {
+            Wanted::Packed { format, from, prefix } => parts.pack(*format, from, prefix)?,
+            Wanted::Image(wanted) => parts.image(wanted)?,
+            Wanted::Index(images) => parts.index(images, &done)?,
+        };
         let millis = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = if cached { Outcome::Cached } else { Outcome::Done };
-        let detail = String::new();
+        let (name, detail) = (artifact.name.clone(), String::new());
         (cx.events)(Event::Finished { stage: "package", name, outcome, detail, millis });
-        list.push(packed);
+        done.insert(&artifact.name, packed);
     }
-    Ok(list)
+    Ok(job.recipe.artifacts.iter().filter_map(|artifact| done.remove(artifact.name.as_str())).collect())
 }
 
-fn pack(
-    cx: &Context<'_>,
-    artifact: &Artifact,
-    node: &Node,
-    conditions: &Conditions,
+/// What one artifact is packed from.
+#[derive(Clone, Copy)]
+struct Parts<'a> {
+    cx: &'a Context<'a>,
+    job: &'a Job,
+    artifact: &'a Artifact,
+    conditions: &'a Conditions,
+    results: &'a Results,
+    /// Whether nothing that was packed before is taken.
     fresh: bool,
-) -> Result<(Packed, bool), BuildError> {
-    let mut encoder = artifact::encoder(artifact.format);
-    if !artifact.normalize.is_empty() {
-        // Part of the key below and of provenance.
-        encoder.version = format!("{}; {}", encoder.version, normal::identity(&artifact.normalize));
+    /// Whether it was told that packing begins: it may begin several times, and is told once.
+    told: &'a Cell<bool>,
+}
+
+impl Parts<'_> {
+    fn wrong(&self, reason: impl Into<String>) -> BuildError {
+        BuildError::Package {
+            artifact: self.artifact.name.clone(),
+            format: self.artifact.format().as_str(),
+            reason: reason.into(),
+        }
     }
-    let packed = |digest, executable| Packed {
-        name: artifact.name.clone(),
-        format: artifact.format,
-        digest,
-        executable,
-        encoder: encoder.clone(),
-    };
-    let wrong = |reason: String| BuildError::Package {
-        artifact: artifact.name.clone(),
-        format: artifact.format.as_str(),
-        reason,
-    };
-    match (artifact.format, node) {
-        (_, Node::Symlink(target)) => {
-            return Err(wrong(format!("`{}` is a symbolic link to `{target}`", artifact.from)));
+
+    /// Who writes the bytes, with what normalises them: part of every key and of provenance.
+    fn encoder(&self) -> Encoder {
+        let mut encoder = artifact::encoder(self.artifact.format());
+        if !self.artifact.normalize.is_empty() {
+            encoder.version = format!("{}; {}", encoder.version, normal::identity(&self.artifact.normalize));
         }
-        (Format::File, Node::File { digest, executable }) => {
-            // Held open once, so that damaged bytes are seen here and not by who uses the artifact.
-            cx.store.open_blob(digest)?;
-            let digest = normal::file(cx, artifact, &artifact.name, digest, conditions)?;
-            return Ok((packed(digest, *executable), false));
-        }
-        (Format::File, Node::Directory(_)) => {
-            return Err(wrong(format!("`{}` is a directory; choose `dir` or an archive", artifact.from)));
-        }
-        (Format::Dir, Node::Directory(digest)) => return Ok((packed(*digest, false), false)),
-        (Format::Dir, Node::File { .. }) => {
-            return Err(wrong(format!("`{}` is a file; choose `file`", artifact.from)));
-        }
-        _ => {}
+        encoder
     }
-    // A single file is a member with the name it has where it was made; a directory's members are in its digest.
-    let member: RelPath = match node {
-        Node::Directory(_) => RelPath::root(),
-        _ => artifact.from.path().file_name().and_then(|n| n.parse().ok()).unwrap_or_default(),
-    };
-    let (prefix, epoch) = (&artifact.prefix, conditions.source_date_epoch);
-    let key = serde_json::json!([artifact.format, encoder, prefix, member, format!("{node:?}"), epoch]);
-    let key = Digest::of(key.to_string().as_bytes());
-    if !fresh
-        && let Some(text) = cx.store.memo_get(PACKED, &key)
-        && let Some(digest) = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok())
-        && cx.store.contains(&digest)
-    {
-        return Ok((packed(digest, false), true));
-    }
-    let name = artifact.name.clone();
-    (cx.events)(Event::Started { stage: "package", name, total: None, unit: Unit::Bytes });
-    let members: Vec<Member> = match node {
-        Node::Directory(root) => {
-            cx.store.walk(root)?.into_iter().map(|(path, node)| Member { path, node }).collect()
+
+    fn started(&self) {
+        if self.told.replace(true) {
+            return;
         }
-        _ => vec![Member { path: member, node: node.clone() }],
-    };
-    let members = normal::members(cx, artifact, members, conditions)?;
-    let options = Options { mtime: conditions.source_date_epoch, prefix: artifact.prefix.clone() };
-    let mut writer = cx.store.writer()?;
-    let contents = Blobs { store: cx.store, failed: std::cell::RefCell::new(None) };
-    let result = artifact::pack(artifact.format, &members, &options, &contents, &mut writer);
-    if let Some(error) = contents.failed.into_inner() {
-        return Err(error.into());
+        let name = self.artifact.name.clone();
+        (self.cx.events)(Event::Started { stage: "package", name, total: None, unit: Unit::Bytes });
     }
-    result.map_err(|e| wrong(e.to_string()))?;
-    let digest = writer.finish()?;
-    cx.store.memo_put(PACKED, &key, digest.to_string().as_bytes())?;
-    Ok((packed(digest, false), false))
+
+    /// What was packed under `key` in `space`, if it is still there.
+    fn known(&self, space: &str, key: &Digest) -> Option<Digest> {
+        let text = self.cx.store.memo_get(space, key).filter(|_| !self.fresh)?;
+        let digest = std::str::from_utf8(&text).ok()?.parse().ok()?;
+        self.cx.store.contains(&digest).then_some(digest)
+    }
+
+    /// Everything that is to be packed of what `from` points at. A single file is a member with the name it has where it was
+    /// made; a directory's members are in its digest.
+    fn members(&self, from: &Reference, node: &Node) -> Result<Vec<Member>, BuildError> {
+        let members = match node {
+            Node::Directory(root) => {
+                let walked = self.cx.store.walk(root)?;
+                walked.into_iter().map(|(path, node)| Member { path, node }).collect()
+            }
+            _ => vec![Member { path: own_name(from), node: node.clone() }],
+        };
+        normal::members(self.cx, self.artifact, members, self.conditions)
+    }
+
+    /// Packs one thing in a format that is a stream of bytes.
+    fn pack(&self, format: Format, from: &Reference, prefix: &RelPath) -> Result<(Packed, bool), BuildError> {
+        let Self { cx, job, artifact, conditions, .. } = *self;
+        let node = &plan::resolve(cx.store, job, &artifact.name, from, self.results)?;
+        let encoder = self.encoder();
+        let packed = |digest, executable| Packed {
+            name: artifact.name.clone(),
+            format,
+            digest,
+            executable,
+            encoder: encoder.clone(),
+            image: None,
+        };
+        match (format, node) {
+            (_, Node::Symlink(target)) => {
+                return Err(self.wrong(format!("`{from}` is a symbolic link to `{target}`")));
+            }
+            (Format::File, Node::File { digest, executable }) => {
+                // Held open once, so that damaged bytes are seen here and not by who uses the artifact.
+                cx.store.open_blob(digest)?;
+                let digest = normal::file(cx, artifact, &artifact.name, digest, conditions)?;
+                return Ok((packed(digest, *executable), false));
+            }
+            (Format::File, Node::Directory(_)) => {
+                return Err(self.wrong(format!("`{from}` is a directory; choose `dir` or an archive")));
+            }
+            (Format::Dir, Node::Directory(digest)) => return Ok((packed(*digest, false), false)),
+            (Format::Dir, Node::File { .. }) => {
+                return Err(self.wrong(format!("`{from}` is a file; choose `file`")));
+            }
+            _ => {}
+        }
+        let member = if matches!(node, Node::Directory(_)) { RelPath::root() } else { own_name(from) };
+        let epoch = conditions.source_date_epoch;
+        let key = serde_json::json!([format, encoder, prefix, member, format!("{node:?}"), epoch]);
+        let key = Digest::of(key.to_string().as_bytes());
+        if let Some(digest) = self.known(PACKED, &key) {
+            return Ok((packed(digest, false), true));
+        }
+        self.started();
+        let members = self.members(from, node)?;
+        let options = Options { mtime: epoch, prefix: prefix.clone() };
+        let digest =
+            self.written(|contents, out| artifact::pack(format, &members, &options, contents, out))?.0;
+        cx.store.memo_put(PACKED, &key, digest.to_string().as_bytes())?;
+        Ok((packed(digest, false), false))
+    }
+
+    /// Keeps what `write` writes from the store's contents.
+    fn written<T>(
+        &self,
+        write: impl FnOnce(&dyn Contents, &mut dyn Write) -> Result<T, PackError>,
+    ) -> Result<(Digest, T), BuildError> {
+        let mut writer = self.cx.store.writer()?;
+        let contents = Blobs { store: self.cx.store, failed: std::cell::RefCell::new(None) };
+        let result = write(&contents, &mut writer);
+        if let Some(error) = contents.failed.into_inner() {
+            return Err(error.into());
+        }
+        let said = result.map_err(|e| self.wrong(e.to_string()))?;
+        Ok((writer.finish()?, said))
+    }
+}
+
+/// The name that a file has where it was made.
+fn own_name(from: &Reference) -> RelPath {
+    from.path().file_name().and_then(|n| n.parse().ok()).unwrap_or_default()
 }
 
 /// The store as a packer sees it; keeps the store's own error, which says more than an I/O error can.

@@ -47,6 +47,8 @@ fn key(source: &LockedSource) -> Digest {
         Locator::Url { sha256, strip, .. } => serde_json::json!(["url", Sha256::hex(sha256), strip]),
         Locator::Package { purl, packed: false } => serde_json::json!(["package", purl.to_string()]),
         Locator::Package { purl, packed: true } => serde_json::json!(["packed", purl.to_string()]),
+        // The manifest among the files names all others.
+        Locator::Image { platform, .. } => serde_json::json!(["image", platform.to_string()]),
     };
     let files: Vec<_> = source.files.iter().map(|f| (&f.path, f.digest.to_string())).collect();
     Digest::of(serde_json::json!([UNPACKING, origin, files]).to_string().as_bytes())

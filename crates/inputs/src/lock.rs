@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::lock::{FORMAT, Lock};
+use model::lock::{FORMAT, Lock, LockedSource, LockedToolchain};
 use model::recipe::{Recipe, Source};
 
 use crate::http::Client;
@@ -18,25 +18,35 @@ use crate::{Context, InputError, confirm, mirror, source, toolchain};
 /// # Errors
 /// If something is not there, not signed, not what its index says, or does not fit together.
 pub fn lock(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Result<Lock, InputError> {
-    resolve(cx, recipe, previous, false)
+    resolve(cx, recipe, previous, &|_| false)
 }
 
-/// As [`lock`], and the toolchain's base moves on: to the packages that the archive has now, to the image that its tag names
-/// now, to this machine as it is now. Sources and archives stay, because the recipe itself pins them.
+/// The name by which the toolchain's base is asked to move.
+pub const TOOLCHAIN: &str = "toolchain";
+
+/// As [`lock`], and what `moves` says moves on: the toolchain's base ([`TOOLCHAIN`]) to the packages that the archive has now, to
+/// the image that its tag names now, to this machine as it is now; a source that is an image, by its name, to what its tag names
+/// now. Other sources and archives stay, because the recipe itself pins them.
 ///
 /// # Errors
 /// As [`lock`].
-pub fn update(cx: &Context<'_>, recipe: &Recipe, previous: Option<&Lock>) -> Result<Lock, InputError> {
-    resolve(cx, recipe, previous, true)
+pub fn update(
+    cx: &Context<'_>,
+    recipe: &Recipe,
+    previous: Option<&Lock>,
+    moves: &dyn Fn(&str) -> bool,
+) -> Result<Lock, InputError> {
+    resolve(cx, recipe, previous, moves)
 }
 
 fn resolve(
     cx: &Context<'_>,
     recipe: &Recipe,
     previous: Option<&Lock>,
-    move_on: bool,
+    moves: &dyn Fn(&str) -> bool,
 ) -> Result<Lock, InputError> {
     let client = Client::new(cx.host);
+    let move_on = moves(TOOLCHAIN);
     if let Some(previous) = previous.filter(|p| !move_on && p.stale(recipe).is_empty()) {
         mirror::ask::bring(cx, previous)?;
     }
@@ -45,9 +55,14 @@ fn resolve(
     let mut sources = BTreeMap::new();
     for (name, source) in &recipe.sources {
         let Source::Fetched(origin) = source else { continue };
-        let known = previous.and_then(|p| p.sources.get(name)).filter(|s| s.origin == *origin);
+        let stays = !(origin.moves() && moves(name));
+        let known = previous.and_then(|p| p.sources.get(name)).filter(|s| stays && s.origin == *origin);
         let locked = match known {
             Some(known) if confirm::source(cx.store, known) && cx.store.missing(&known.tree)?.is_empty() => {
+                known.clone()
+            }
+            // A tag may have moved since: what is locked stays, if it can still be had.
+            Some(known) if origin.moves() && had(cx, &client, recipe, &toolchain, name, known) => {
                 known.clone()
             }
             _ => source::lock(cx, &client, name, origin, &recipe.toolchain)
@@ -56,4 +71,17 @@ fn resolve(
         sources.insert(name.clone(), locked);
     }
     Ok(Lock { format: FORMAT, toolchain, sources, steps: BTreeMap::new() })
+}
+
+/// Whether a locked source can be brought as it is locked; it is in the store then.
+fn had(
+    cx: &Context<'_>,
+    client: &Client<'_>,
+    recipe: &Recipe,
+    toolchain: &LockedToolchain,
+    name: &str,
+    locked: &LockedSource,
+) -> bool {
+    let found = source::fetch(cx, client, name, locked, Some(recipe), toolchain);
+    found.is_ok_and(|tree| tree == locked.tree) && confirm::remember(cx.store, locked).is_ok()
 }

@@ -5,6 +5,7 @@
 pub(crate) mod archive;
 mod credentials;
 mod login;
+pub(crate) mod parts;
 mod registry;
 
 use model::oci::{OciError, Place, Reference};
@@ -70,6 +71,18 @@ pub enum ImageError {
         "image `{image}` is for another platform\n  expected {expected}\n  found    {found}\nset `arch` in [toolchain]"
     )]
     Platform {
+        /// Which.
+        image: String,
+        /// What the recipe says.
+        expected: String,
+        /// What the image says.
+        found: String,
+    },
+    /// A source is for another platform.
+    #[error(
+        "image `{image}` is for another platform\n  expected {expected}\n  found    {found}\nset `platform` of the source"
+    )]
+    SourcePlatform {
         /// Which.
         image: String,
         /// What the recipe says.

@@ -1,6 +1,7 @@
 //! Where source code comes from: one file per kind.
 
 pub(crate) mod git;
+pub(crate) mod image;
 pub(crate) mod package;
 pub(crate) mod registry;
 pub(crate) mod url;
@@ -28,6 +29,7 @@ pub(crate) fn lock(
     let locked = match origin {
         Locator::Git { url, commit } => git::commit(cx, name, url, commit),
         Locator::Url { url, sha256, strip } => url::lock(cx, client, name, url, sha256, *strip, &[]),
+        Locator::Image { image, platform } => image::lock(cx, client, image, platform),
         Locator::Package { purl, packed } => {
             let suite = toolchain.debian().map_or("", |d| d.suite.as_str());
             package::lock(cx, client, name, purl, *packed, toolchain.debian(), suite)
@@ -66,6 +68,7 @@ pub(crate) fn fetch(
             }
             Ok(found.tree)
         }
+        Locator::Image { image, platform } => image::fetch(cx, client, image, platform, locked),
         Locator::Package { purl, .. } => package::fetch(
             cx,
             client,

@@ -5,7 +5,7 @@
 
 pub(crate) mod debian;
 mod host;
-mod image;
+pub(crate) mod image;
 pub(crate) mod links;
 mod overlay;
 mod skeleton;

@@ -26,6 +26,9 @@ pub use toolchain::{
 /// The version of the format, the value of the key `selfsame-lock`.
 pub const FORMAT: i64 = 1;
 
+/// The file of a source that is an image which names all others.
+pub const MANIFEST: &str = "manifest";
+
 const HEADER: &str = "# Written by `selfsame lock`. Commit this file; do not edit it.\n";
 
 /// Every external input of a recipe, by digest.
@@ -103,6 +106,21 @@ pub struct LockedSource {
     /// The files it was unpacked from, sorted by name. Empty for git.
     #[serde(default, rename = "file", skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<LockedFile>,
+    /// What an image says that is in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contents: Option<ImageContents>,
+}
+
+/// What the package databases of an image say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct ImageContents {
+    /// The distribution, `ID-VERSION`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distro: Option<String>,
+    /// Its packages, sorted.
+    #[serde(default, rename = "package", skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<Installed>,
 }
 
 /// One downloaded file of a source.
@@ -116,6 +134,14 @@ pub struct LockedFile {
     /// The registry's own hash that was checked, `ALGORITHM:HEX`, if it is another one than SHA-256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry_hash: Option<String>,
+}
+
+impl LockedSource {
+    /// One of its files.
+    #[must_use]
+    pub fn file(&self, path: &str) -> Option<&LockedFile> {
+        self.files.iter().find(|file| file.path == path)
+    }
 }
 
 impl LockedStep {
@@ -149,6 +175,9 @@ impl Lock {
         let mut sorted = self.clone();
         for source in sorted.sources.values_mut() {
             source.files.sort_by(|a, b| a.path.cmp(&b.path));
+            if let Some(contents) = &mut source.contents {
+                contents.packages.sort();
+            }
         }
         for step in sorted.steps.values_mut() {
             step.packages.sort_by_cached_key(ToString::to_string);

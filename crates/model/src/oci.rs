@@ -3,6 +3,7 @@
 //!
 //! Everything here comes from others. What selfsame needs is read and typed; the rest is let be.
 
+mod name;
 mod reference;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use crate::{Digest, Sha256};
 
+pub use name::{repository, tag};
 pub use reference::{Place, Reference, ReferenceError};
 
 /// Media types of a list of manifests.
@@ -19,8 +21,10 @@ pub const INDEX: [&str; 2] =
 /// Media types of a manifest.
 pub const MANIFEST: [&str; 2] =
     ["application/vnd.oci.image.manifest.v1+json", "application/vnd.docker.distribution.manifest.v2+json"];
-/// Media types of layers that can be unpacked.
-const LAYER: [&str; 6] = [
+/// Media type of a configuration.
+pub const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+/// Media types of layers that can be unpacked: OCI's, then Docker's, which mean the same in the same order.
+pub const LAYER: [&str; 6] = [
     "application/vnd.oci.image.layer.v1.tar",
     "application/vnd.oci.image.layer.v1.tar+gzip",
     "application/vnd.oci.image.layer.v1.tar+zstd",
@@ -170,11 +174,67 @@ impl Platform {
         Some(Self { architecture: architecture.into(), os: "linux".into(), variant: variant.into() })
     }
 
+    /// As images of an architecture name it. `arm64` has one variant, which is not said: some tools write it and others do
+    /// not, and one platform must not be two.
+    #[must_use]
+    pub fn of_image(arch: &str) -> Option<Self> {
+        let mut platform = Self::of(arch)?;
+        if platform.architecture == "arm64" {
+            platform.variant.clear();
+        }
+        Some(platform)
+    }
+
     /// Whether what is for `other` runs here. A variant that is not said is any.
     #[must_use]
     pub fn fits(&self, other: &Self) -> bool {
         let variant = self.variant.is_empty() || other.variant.is_empty() || self.variant == other.variant;
         self.os == other.os && self.architecture == other.architecture && variant
+    }
+}
+
+/// Why a text is no platform.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not a platform: expected `linux/ARCHITECTURE` or `linux/ARCHITECTURE/VARIANT`, such as `linux/arm64`"
+)]
+pub struct PlatformError(String);
+
+impl std::str::FromStr for Platform {
+    type Err = PlatformError;
+
+    fn from_str(text: &str) -> Result<Self, PlatformError> {
+        let word = |part: &&str| {
+            let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+            !part.is_empty() && part.len() <= 32 && part.bytes().all(fits)
+        };
+        let parts: Vec<&str> = text.split('/').collect();
+        let ("linux", architecture, variant) = (match parts.as_slice() {
+            [os, architecture] => (*os, *architecture, ""),
+            [os, architecture, variant] if !variant.is_empty() => (*os, *architecture, *variant),
+            _ => ("", "", ""),
+        }) else {
+            return Err(PlatformError(text.to_owned()));
+        };
+        if !word(&architecture) || !(variant.is_empty() || word(&variant)) {
+            return Err(PlatformError(text.to_owned()));
+        }
+        Ok(Self { architecture: architecture.into(), os: "linux".into(), variant: variant.into() })
+    }
+}
+
+/// A platform as one text, where it stands in a lock.
+pub(crate) mod platform_text {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::Platform;
+
+    pub(crate) fn serialize<S: Serializer>(platform: &Platform, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(platform)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Platform, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
     }
 }
 

@@ -7,6 +7,7 @@
 mod check;
 mod checker;
 mod conditions;
+mod image;
 mod limits;
 mod policies;
 mod raw;
@@ -22,10 +23,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::conditions::{Clock, DirectoryOrder, Random};
 use crate::ecosystem::Ecosystem;
+use crate::oci;
 use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
+pub use image::{Image, Layer, Owner, OwnerError, Run, Times};
 pub use rule::{Rule, UnknownRule};
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
@@ -95,15 +98,32 @@ pub enum Locator {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         packed: bool,
     },
+    /// An image, as the layout of it alone: `image = "REFERENCE"`. Of a source only.
+    Image {
+        /// Which.
+        image: oci::Reference,
+        /// Of an index, the one for this platform. Default: the toolchain's architecture.
+        #[serde(with = "oci::platform_text")]
+        platform: oci::Platform,
+    },
+}
+
+impl Locator {
+    /// Whether it may mean something else tomorrow, so that `update` has something to move.
+    #[must_use]
+    pub const fn moves(&self) -> bool {
+        matches!(self, Self::Image { image, .. } if image.digest.is_none())
+    }
 }
 
 impl fmt::Display for Locator {
-    /// As provenance writes it: `git+URL@COMMIT`, a URL, or a purl.
+    /// As provenance writes it: `git+URL@COMMIT`, a URL, a purl, or the reference of an image.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Git { url, commit } => write!(f, "git+{url}@{commit}"),
             Self::Url { url, .. } => f.write_str(url),
             Self::Package { purl, .. } => purl.fmt(f),
+            Self::Image { image, .. } => image.fmt(f),
         }
     }
 }
@@ -281,14 +301,59 @@ impl fmt::Display for Reference {
 pub struct Artifact {
     /// File name of the artifact. Unique in the recipe.
     pub name: String,
-    /// How it is packed.
-    pub format: Format,
-    /// What is packed.
-    pub from: Reference,
-    /// Path put before every member of an archive. The root for none.
-    pub prefix: RelPath,
+    /// What is in it.
+    pub contents: Contents,
     /// By which rules its files are normalised before they are packed. None by default.
     pub normalize: BTreeSet<Rule>,
+}
+
+/// What is in an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contents {
+    /// One thing that was built, packed.
+    Packed {
+        /// How it is packed: any format but those of images.
+        format: Format,
+        /// What is packed.
+        from: Reference,
+        /// Path put before every member of an archive. The root for none.
+        prefix: RelPath,
+    },
+    /// An OCI image.
+    Image(Box<Image>),
+    /// One OCI index of images for different platforms: names of other artifacts of the recipe.
+    Index(Vec<String>),
+}
+
+impl Artifact {
+    /// Its format's word in the recipe.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        match &self.contents {
+            Contents::Packed { format, .. } => *format,
+            Contents::Image(_) => Format::OciImage,
+            Contents::Index(_) => Format::OciIndex,
+        }
+    }
+
+    /// Everything of the recipe that it is made of, but for other artifacts.
+    #[must_use]
+    pub fn references(&self) -> Vec<&Reference> {
+        match &self.contents {
+            Contents::Packed { from, .. } => vec![from],
+            Contents::Image(image) => image.references().collect(),
+            Contents::Index(_) => Vec::new(),
+        }
+    }
+
+    /// The image that it is.
+    #[must_use]
+    pub fn image(&self) -> Option<&Image> {
+        match &self.contents {
+            Contents::Image(image) => Some(image),
+            Contents::Packed { .. } | Contents::Index(_) => None,
+        }
+    }
 }
 
 /// How an artifact is packed.
@@ -315,11 +380,15 @@ pub enum Format {
     Wheel,
     /// A Debian package, from its files and `DEBIAN/`.
     Deb,
+    /// An OCI image, as an archive of its layout.
+    OciImage,
+    /// An OCI index of several images, as an archive of their layout.
+    OciIndex,
 }
 
 impl Format {
     /// Every format, in the order of the documentation.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::File,
         Self::Dir,
         Self::Tar,
@@ -329,6 +398,8 @@ impl Format {
         Self::FunctionZip,
         Self::Wheel,
         Self::Deb,
+        Self::OciImage,
+        Self::OciIndex,
     ];
 
     /// The word in a recipe.
@@ -344,6 +415,8 @@ impl Format {
             Self::FunctionZip => "function-zip",
             Self::Wheel => "wheel",
             Self::Deb => "deb",
+            Self::OciImage => "oci-image",
+            Self::OciIndex => "oci-index",
         }
     }
 

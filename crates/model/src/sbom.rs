@@ -9,7 +9,7 @@ pub use fetched::purl_of;
 
 use std::collections::BTreeMap;
 
-use crate::lock::{Installed, LockedBase, LockedSource, LockedToolchain};
+use crate::lock::{Installed, LockedBase, LockedSource, LockedToolchain, MANIFEST};
 use crate::purl::PurlError;
 use crate::recipe::Format;
 use crate::recipe::Locator;
@@ -47,6 +47,27 @@ pub struct InventoryArtifact {
     pub format: Format,
     /// Of its bytes; of its tree for [`Format::Dir`].
     pub digest: Digest,
+    /// The container image in it.
+    pub image: Option<InventoryImage>,
+}
+
+/// A container image in an artifact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InventoryImage {
+    /// `NAME:TAG`.
+    pub name: String,
+    /// Of its manifest or index.
+    pub digest: Digest,
+}
+
+impl InventoryImage {
+    /// Its package URL: the last part of its name, and its digest.
+    #[must_use]
+    pub fn purl(&self) -> String {
+        let last = self.name.rsplit('/').next().unwrap_or(&self.name);
+        let name = last.split(':').next().unwrap_or(last);
+        format!("pkg:oci/{name}@sha256%3A{}", self.digest.hex())
+    }
 }
 
 /// What part a component plays.
@@ -139,11 +160,7 @@ impl Component {
     fn image(toolchain: &LockedToolchain) -> Option<Self> {
         let LockedBase::Image(image) = &toolchain.base else { return None };
         let digest = image.manifest.unwrap_or(image.config);
-        let name = match &image.image.place {
-            crate::oci::Place::Registry { name, .. } => name.clone(),
-            crate::oci::Place::Layout(path) | crate::oci::Place::DockerArchive(path) => path.to_string(),
-        };
-        let last = name.rsplit('/').next().unwrap_or(&name).to_owned();
+        let last = image.image.last_name();
         let version = format!("sha256:{}", digest.hex());
         Some(Self {
             id: format!("pkg:oci/{last}@sha256%3A{}", digest.hex()),
@@ -155,17 +172,14 @@ impl Component {
             hashes: BTreeMap::from([("sha256".to_owned(), digest.hex())]),
             tree: Some(toolchain.base_tree),
             licence: None,
-            producer: match &image.image.place {
-                crate::oci::Place::Registry { host, .. } => host.clone(),
-                crate::oci::Place::Layout(_) | crate::oci::Place::DockerArchive(_) => None,
-            },
+            producer: image.image.host().map(str::to_owned),
             built_from: None,
             depends: Vec::new(),
             direct: None,
         })
     }
 
-    /// A package that an image or a machine had already. It has no hash: nobody saw its file.
+    /// A package that an image or a machine had already, of a toolchain. It has no hash: nobody saw its file.
     fn installed(installed: &Installed, distro: Option<&str>) -> Result<Self, PurlError> {
         let purl = installed.purl(distro)?;
         Ok(Self {
@@ -215,6 +229,7 @@ impl Component {
                 hashes.insert(algorithm.to_ascii_lowercase(), hex.to_owned());
             }
         }
+        let of_image;
         let (name, version, purl, location) = match &source.origin {
             Locator::Git { url, commit } => (name, commit.clone(), None, Some(format!("git+{url}@{commit}"))),
             Locator::Url { url, sha256, .. } => {
@@ -223,6 +238,14 @@ impl Component {
             }
             Locator::Package { purl, .. } => {
                 (purl.name(), purl.version().to_owned(), Some(purl.clone()), None)
+            }
+            Locator::Image { image, .. } => {
+                of_image = image.last_name();
+                let manifest = source.file(MANIFEST).map_or(source.tree, |file| file.digest);
+                hashes.insert("sha256".to_owned(), manifest.hex());
+                let version = format!("sha256:{}", manifest.hex());
+                let purl = format!("pkg:oci/{of_image}@{version}").parse().ok();
+                (of_image.as_str(), version, purl, None)
             }
         };
         let producer = match &source.origin {
@@ -235,9 +258,14 @@ impl Component {
                 other => format!("{other} registry"),
             }),
             Locator::Git { url, .. } | Locator::Url { url, .. } => host(url),
+            Locator::Image { image, .. } => image.host().map(str::to_owned),
+        };
+        let id = match (&source.origin, &purl) {
+            (Locator::Image { .. }, Some(purl)) => purl.to_string(),
+            _ => source.origin.to_string(),
         };
         Self {
-            id: source.origin.to_string(),
+            id,
             role: Role::Source,
             name: name.to_owned(),
             version,
@@ -251,6 +279,22 @@ impl Component {
             depends: Vec::new(),
             direct: None,
         }
+    }
+
+    /// The packages of a source that is an image: shipped with what is laid over it.
+    ///
+    /// # Errors
+    /// If a name or version cannot stand in a purl.
+    pub fn contents(name: &str, source: &LockedSource) -> Result<Vec<Self>, PurlError> {
+        let Some(contents) = &source.contents else { return Ok(Vec::new()) };
+        let of_image = |installed: &Installed| {
+            let mut component = Self::installed(installed, contents.distro.as_deref())?;
+            // Another component than the same package of the toolchain, which is not shipped.
+            component.id = format!("{}#{name}", component.id);
+            component.role = Role::Dependency;
+            Ok(component)
+        };
+        contents.packages.iter().map(of_image).collect()
     }
 
     /// The work tree around the recipe: its commit if there is one, else the first 12 digits of its tree.

@@ -5,6 +5,7 @@
 //! several members for one stream.
 
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 
 use super::stream::Codec;
 use super::{Packing, tar};
@@ -20,13 +21,22 @@ pub(super) const VERSION: &str = "libdeflate 1.26.1 level 6, members of 1 MiB";
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
 pub(super) fn write(packing: &Packing<'_>, out: &mut dyn Write) -> Result<(), PackError> {
+    stream(packing.workers, out, |sink| tar::write(packing, sink))
+}
+
+/// Compresses what `body` writes.
+pub(super) fn stream(
+    workers: NonZeroUsize,
+    out: &mut dyn Write,
+    body: impl FnOnce(&mut dyn Write) -> Result<(), PackError>,
+) -> Result<(), PackError> {
     pipeline::in_blocks(
-        packing.workers,
+        workers,
         deflate::BLOCK,
         Deflater::default,
         |deflater, block| member(deflater, &block),
         out,
-        |sink| tar::write(packing, sink),
+        body,
     )
 }
 

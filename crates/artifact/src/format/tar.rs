@@ -31,7 +31,34 @@ const PAX_NAME: &str = "././@PaxHeader";
 /// Small writes (headers, small files) are gathered until there are so many bytes.
 const GATHER: usize = 256 * 1024;
 
+/// What a header says of an entry beside what it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attributes {
+    /// Permission bits.
+    pub(super) mode: u32,
+    /// Owner.
+    pub(super) uid: u64,
+    /// Group.
+    pub(super) gid: u64,
+}
+
+impl Attributes {
+    /// Of root, with the bits that git keeps.
+    fn plain(entry: &Entry<'_>) -> Self {
+        Self { mode: entry.mode(), uid: 0, gid: 0 }
+    }
+}
+
 pub(super) fn write(packing: &Packing<'_>, out: &mut dyn Write) -> Result<(), PackError> {
+    write_with(packing, &Attributes::plain, out)
+}
+
+/// Writes the entries with these attributes.
+pub(super) fn write_with(
+    packing: &Packing<'_>,
+    attributes: &dyn Fn(&Entry<'_>) -> Attributes,
+    out: &mut dyn Write,
+) -> Result<(), PackError> {
     let mut out = std::io::BufWriter::with_capacity(GATHER, out);
     let mut buffer = Vec::new();
     let before = if packing.rooted { "./" } else { "" };
@@ -41,7 +68,8 @@ pub(super) fn write(packing: &Packing<'_>, out: &mut dyn Write) -> Result<(), Pa
         out.write_all(&extended(root, BTreeMap::new())).map_err(PackError::Write)?;
     }
     for entry in packing.entries {
-        out.write_all(&headers(before, entry, packing.mtime)).map_err(PackError::Write)?;
+        let header = headers(before, entry, attributes(entry), packing.mtime);
+        out.write_all(&header).map_err(PackError::Write)?;
         if let Kind::File { digest, .. } = entry.kind {
             member::copy(packing.contents, &entry.path, digest, &mut buffer, &mut out)?;
             out.write_all(&[0; BLOCK][..padding(digest.size)]).map_err(PackError::Write)?;
@@ -57,7 +85,7 @@ fn padding(size: u64) -> usize {
 }
 
 /// Everything that stands before the content of `entry`.
-fn headers(before: &str, entry: &Entry<'_>, mtime: u64) -> Vec<u8> {
+fn headers(before: &str, entry: &Entry<'_>, attributes: Attributes, mtime: u64) -> Vec<u8> {
     let name = format!("{before}{}", entry.name());
     let (typeflag, size, target) = match entry.kind {
         Kind::File { digest, .. } => (b'0', digest.size, ""),
@@ -65,8 +93,9 @@ fn headers(before: &str, entry: &Entry<'_>, mtime: u64) -> Vec<u8> {
         Kind::Directory => (b'5', 0, ""),
     };
     let (name, target) = (name.as_bytes(), target.as_bytes());
+    let Attributes { mode, uid, gid } = attributes;
     extended(
-        Header { typeflag, name, target, mode: entry.mode(), size, mtime, ..Header::default() },
+        Header { typeflag, name, target, mode, size, mtime, uid, gid, ..Header::default() },
         BTreeMap::new(),
     )
 }
@@ -177,7 +206,7 @@ fn record(pax: &mut Vec<u8>, keyword: &[u8], value: &[u8]) {
     }
 }
 
-/// The fields of a header. Packing leaves all but the first seven as they are by default.
+/// The fields of a header. Packing leaves all but the first seven as they are by default, and but for owners in a layer.
 #[derive(Clone, Default)]
 struct Header<'a> {
     typeflag: u8,
@@ -278,7 +307,8 @@ mod tests {
         let header = |size| {
             let digest = Digest { size, ..Digest::of(b"") };
             let kind = Kind::File { digest: &digest, executable: false };
-            headers("", &Entry { path: "big".parse().unwrap(), kind }, 0)
+            let entry = Entry { path: "big".parse().unwrap(), kind };
+            headers("", &entry, Attributes::plain(&entry), 0)
         };
         let last = header(LARGEST);
         assert_eq!((last.len(), &last[124..136]), (512, &b"77777777777\0"[..]));

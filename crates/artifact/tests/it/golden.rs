@@ -81,6 +81,8 @@ fn encoders_are_named() {
             "selfsame-function-zip/1: libdeflate 1.26.1 level 6, blocks of 1 MiB in one stream",
             "selfsame-wheel/1: libdeflate 1.26.1 level 6, blocks of 1 MiB in one stream",
             "selfsame-deb/1: libdeflate 1.26.1 level 6, members of 1 MiB",
+            "selfsame-oci-image/1: libdeflate 1.26.1 level 6, members of 1 MiB",
+            "selfsame-oci-index/1: -",
         ]
     );
 }

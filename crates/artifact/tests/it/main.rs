@@ -4,6 +4,7 @@
 
 mod golden;
 mod hostile;
+mod images;
 mod invariance;
 mod normal;
 mod packages;

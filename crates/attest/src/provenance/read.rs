@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use model::lock::Lock;
-use model::recipe::Format;
+use model::recipe::{Format, Locator};
 use model::statement::{Provenance, ResourceDescriptor, SLSA_PROVENANCE, Statement};
 use model::{Conditions, Digest, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    BUILD_TYPE, BuildRecord, Byproduct, Host, ReadError, Requested, StepRecord, SubjectRecord, TextFile,
-    Worktree,
+    BUILD_TYPE, BuildRecord, Byproduct, Host, ImageRecord, ReadError, Requested, StepRecord, SubjectRecord,
+    TextFile, Worktree,
 };
 use crate::dsse::unbase64;
 
@@ -34,6 +34,7 @@ enum ExternalSource {
     Git { locator: String },
     Url { locator: String },
     Package { locator: String },
+    Image { locator: String, platform: String },
 }
 
 #[derive(Deserialize)]
@@ -108,7 +109,7 @@ pub fn read(statement: &Statement) -> Result<BuildRecord, ReadError> {
         recipe,
         lock,
         locked,
-        subjects: statement.subject.iter().map(subject).collect::<Result<_, _>>()?,
+        subjects: subjects(&statement.subject)?,
         requested: external.requested,
         worktrees: worktrees(external.sources, &inputs)?,
         conditions: internal.conditions,
@@ -158,22 +159,22 @@ fn agree(
         for file in &source.files {
             same(&format!("source/{name}/{}", file.path), file.digest)?;
         }
-        let expected = source.origin.to_string();
-        match sources.get(name) {
+        let expected = match &source.origin {
+            Locator::Image { image, platform } => format!("{image} for {platform}"),
+            other => other.to_string(),
+        };
+        let found = match sources.get(name) {
             Some(
                 ExternalSource::Git { locator }
                 | ExternalSource::Url { locator }
                 | ExternalSource::Package { locator },
-            ) if *locator == expected => {}
-            Some(
-                ExternalSource::Git { locator }
-                | ExternalSource::Url { locator }
-                | ExternalSource::Package { locator },
-            ) => return Err(contradiction(name, expected, locator.clone())),
-            Some(ExternalSource::Worktree { .. }) => {
-                return Err(contradiction(name, expected, "a work tree".into()));
-            }
-            None => return Err(contradiction(name, expected, "nothing".into())),
+            ) => locator.clone(),
+            Some(ExternalSource::Image { locator, platform }) => format!("{locator} for {platform}"),
+            Some(ExternalSource::Worktree { .. }) => "a work tree".to_owned(),
+            None => "nothing".to_owned(),
+        };
+        if found != expected {
+            return Err(contradiction(name, expected, found));
         }
     }
     for (name, source) in sources {
@@ -202,6 +203,36 @@ fn worktrees(
     Ok(trees)
 }
 
+/// The artifacts; the images in them, each behind its artifact.
+fn subjects(list: &[ResourceDescriptor]) -> Result<Vec<SubjectRecord>, ReadError> {
+    let mut artifacts: Vec<SubjectRecord> = Vec::new();
+    for entry in list {
+        let note = |key: &str| entry.annotations.get(key).and_then(Value::as_str);
+        let Some(artifact) = note("artifact") else {
+            artifacts.push(subject(entry)?);
+            continue;
+        };
+        let what = || format!("subject {}: annotations.artifact", entry.name);
+        let image = ImageRecord {
+            name: note("image")
+                .ok_or_else(|| missing(format!("subject {}: annotations.image", entry.name)))?
+                .into(),
+            platform: note("platform").map(str::to_owned),
+            media_type: entry.media_type.clone(),
+            digest: digest(entry)?,
+        };
+        match artifacts.last_mut() {
+            Some(last) if last.name == artifact && last.image.is_none() => last.image = Some(image),
+            last => {
+                let expected =
+                    last.map_or_else(|| "an artifact before it".to_owned(), |last| last.name.clone());
+                return Err(contradiction(&what(), expected, artifact.to_owned()));
+            }
+        }
+    }
+    Ok(artifacts)
+}
+
 fn subject(entry: &ResourceDescriptor) -> Result<SubjectRecord, ReadError> {
     let note = |key: &str| {
         let value = entry.annotations.get(key).and_then(Value::as_str);
@@ -217,6 +248,7 @@ fn subject(entry: &ResourceDescriptor) -> Result<SubjectRecord, ReadError> {
         format,
         digest: digest(entry)?,
         encoder: note("encoder")?.to_owned(),
+        image: None,
     })
 }
 

@@ -11,7 +11,7 @@ use model::statement::{
 };
 use serde_json::{Value, json};
 
-use super::{BUILD_TYPE, BuildRecord, SubjectRecord, TextFile, Worktree};
+use super::{BUILD_TYPE, BuildRecord, ImageRecord, SubjectRecord, TextFile, Worktree};
 use crate::dsse::base64;
 
 /// Media type of a directory's encoding, whose SHA-256 is the digest of a tree.
@@ -47,13 +47,29 @@ pub fn build(record: &BuildRecord) -> Statement {
 /// Artifacts as the subjects of a statement.
 #[must_use]
 pub fn subjects(artifacts: &[SubjectRecord]) -> Vec<ResourceDescriptor> {
-    let one = |s: &SubjectRecord| {
+    let mut list = Vec::new();
+    for s in artifacts {
         let media_type = if s.format == Format::Dir { TREE } else { "" };
-        descriptor(&s.name, s.digest, media_type)
-            .with("format", s.format.as_str())
-            .with("encoder", s.encoder.as_str())
+        let file = descriptor(&s.name, s.digest, media_type);
+        list.push(file.with("format", s.format.as_str()).with("encoder", s.encoder.as_str()));
+        list.extend(s.image.iter().map(|image| image_subject(&s.name, image)));
+    }
+    list
+}
+
+/// The image in an artifact. Its name has the platform too, so that no two subjects are called the same.
+fn image_subject(artifact: &str, image: &ImageRecord) -> ResourceDescriptor {
+    let name = match &image.platform {
+        Some(platform) => format!("{} ({platform})", image.name),
+        None => image.name.clone(),
     };
-    artifacts.iter().map(one).collect()
+    let mut entry = descriptor(&name, image.digest, &image.media_type)
+        .with("artifact", artifact)
+        .with("image", &image.name);
+    if let Some(platform) = &image.platform {
+        entry = entry.with("platform", platform);
+    }
+    entry
 }
 
 fn external(record: &BuildRecord) -> Value {
@@ -70,8 +86,13 @@ fn external(record: &BuildRecord) -> Value {
             Locator::Git { .. } => "git",
             Locator::Url { .. } => "url",
             Locator::Package { .. } => "package",
+            Locator::Image { .. } => "image",
         };
-        sources.insert(name.clone(), json!({ "kind": kind, "locator": source.origin.to_string() }));
+        let mut value = json!({ "kind": kind, "locator": source.origin.to_string() });
+        if let Locator::Image { platform, .. } = &source.origin {
+            value["platform"] = json!(platform.to_string());
+        }
+        sources.insert(name.clone(), value);
     }
     json!({
         "name": record.name,

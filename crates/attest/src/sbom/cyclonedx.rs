@@ -78,13 +78,18 @@ fn product(inventory: &Inventory, sorted: &Sorted<'_>) -> Value {
 }
 
 fn artifact(artifact: &InventoryArtifact) -> Value {
-    json!({
+    let mut value = json!({
         "bom-ref": artifact_ref(artifact),
         "type": "file",
         "name": artifact.name,
         "hashes": artifact_hashes(artifact),
         "properties": [{ "name": "selfsame:format", "value": artifact.format.as_str() }],
-    })
+    });
+    if let Some(image) = &artifact.image {
+        value["type"] = json!("container");
+        value["purl"] = json!(image.purl());
+    }
+    value
 }
 
 fn artifact_ref(artifact: &InventoryArtifact) -> String {

@@ -139,6 +139,12 @@ impl Writer {
         let archive = !matches!(artifact.format, Format::File | Format::Dir);
         package["primaryPackagePurpose"] = json!(if archive { "ARCHIVE" } else { "FILE" });
         package["checksums"] = sha256(artifact.digest);
+        if let Some(image) = &artifact.image {
+            package["primaryPackagePurpose"] = json!("CONTAINER");
+            package["externalRefs"] = json!([{
+                "referenceCategory": "PACKAGE-MANAGER", "referenceType": "purl", "referenceLocator": image.purl(),
+            }]);
+        }
         if artifact.format == Format::Dir {
             package["comment"] = json!("A directory; the checksum is of its tree's root.");
         } else {

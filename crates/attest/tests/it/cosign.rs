@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use attest::bundle::ClaimedSigner;
 use attest::bundle::sign_statement;
-use attest::provenance::build;
+use attest::provenance::{ImageRecord, build};
 use attest::verify::{Class, Expectations, Subject, verify};
 use attest::{Bundle, PublicKey, SecretKey, Signer};
 use model::Digest;
@@ -75,6 +75,34 @@ fn cosign_accepts_our_bundles_and_refuses_what_we_refuse() {
         assert_eq!(ask("key.pub", "provenance.json", "cyclonedx").is_err(), !old, "{folder}: wrong type");
         write("artifact", b"other bytes");
         assert!(ask("key.pub", "provenance.json", "slsaprovenance1").is_err(), "{folder}: wrong bytes");
+    }
+}
+
+/// A bundle of an image is about the file and about the manifest: both are accepted, and nothing else.
+#[test]
+fn cosign_accepts_an_image_by_its_manifest() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(home.join(name), bytes).unwrap();
+    let key = SecretKey::generate().unwrap();
+    let mut record = example::record();
+    record.subjects[0].format = model::recipe::Format::OciImage;
+    record.subjects[0].image = Some(ImageRecord {
+        name: "app:1.0".into(),
+        platform: Some("linux/amd64".into()),
+        media_type: model::oci::MANIFEST[0].into(),
+        digest: Digest::of(b"a manifest"),
+    });
+    write("key.pub", key.public().to_pem().as_bytes());
+    write("provenance.json", &sign_statement(&build(&record), &key).unwrap());
+    for (folder, old) in VERSIONS {
+        let ask = || accepts(folder, old, home, "key.pub", "provenance.json", "slsaprovenance1");
+        for bytes in [example::ARTIFACT, b"a manifest"] {
+            write("artifact", bytes);
+            assert_eq!(ask(), Ok(()), "{folder}");
+        }
+        write("artifact", b"another manifest");
+        assert!(ask().is_err(), "{folder}");
     }
 }
 

@@ -55,6 +55,7 @@ pub(crate) fn lock() -> Lock {
         epoch: EPOCH,
         tree: Digest::of(b"source tree"),
         files,
+        contents: None,
     };
     let file = LockedFile {
         path: "zlib_1.3.orig.tar.gz".into(),
@@ -104,6 +105,7 @@ fn subjects() -> Vec<SubjectRecord> {
         format,
         digest,
         encoder: "selfsame-artifact/1".into(),
+        image: None,
     };
     vec![
         subject("zlib.tar.gz", Format::TarGz, Digest::of(ARTIFACT)),
@@ -207,7 +209,7 @@ pub(crate) fn inventory() -> Inventory {
         producer: Some("Example Works".into()),
         artifacts: subjects()
             .into_iter()
-            .map(|s| InventoryArtifact { name: s.name, format: s.format, digest: s.digest })
+            .map(|s| InventoryArtifact { name: s.name, format: s.format, digest: s.digest, image: None })
             .collect(),
         components,
         toolchain_tree: locked.toolchain.tree,

@@ -26,6 +26,38 @@ fn names_of_secrets_come_back() {
 }
 
 #[test]
+fn an_image_is_a_subject_of_its_own() {
+    use attest::provenance::ImageRecord;
+    use model::Digest;
+    let mut record = example::record();
+    let image = |platform: Option<&str>, digest: &str| ImageRecord {
+        name: "app:1.0".into(),
+        platform: platform.map(str::to_owned),
+        media_type: model::oci::MANIFEST[0].into(),
+        digest: Digest::of(digest.as_bytes()),
+    };
+    record.subjects[0].format = model::recipe::Format::OciImage;
+    record.subjects[0].image = Some(image(Some("linux/amd64"), "one"));
+    record.subjects[1].format = model::recipe::Format::OciIndex;
+    record.subjects[1].image = Some(image(None, "all"));
+    let statement = build(&record);
+    let names: Vec<_> = statement.subject.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["zlib.tar.gz", "app:1.0 (linux/amd64)", "headers", "app:1.0"]);
+    assert_eq!(statement.subject[1].digest["sha256"], Digest::of(b"one").hex());
+    assert_eq!(read(&statement).unwrap(), record);
+    // Of an artifact that is not before it, or of the same one twice: whose it is cannot be said.
+    let mut moved = statement.clone();
+    moved.subject.swap(1, 2);
+    assert!(matches!(read(&moved), Err(ReadError::Contradiction { .. })));
+    let mut twice = statement.clone();
+    twice.subject.insert(2, twice.subject[1].clone());
+    assert!(matches!(read(&twice), Err(ReadError::Contradiction { .. })));
+    let mut nameless = statement;
+    nameless.subject[1].annotations.remove("image");
+    assert!(matches!(read(&nameless), Err(ReadError::Field { .. })));
+}
+
+#[test]
 fn golden_bytes() {
     let bytes = build(&example::record()).to_json();
     golden::check("zlib.provenance.json", &bytes, include_str!("../golden/zlib.provenance.json"));

@@ -181,10 +181,11 @@ pub(crate) fn bundle_path(artifact: &Path) -> PathBuf {
 /// What is said about one artifact.
 pub(crate) fn table(packed: &Packed, file: &Path) -> Table {
     let mut table = Table::default();
-    table
-        .row("artifact", file.display())
-        .row("digest", packed.digest)
-        .row("bundle", bundle_path(file).display());
+    table.row("artifact", file.display()).row("digest", packed.digest);
+    if let Some(image) = &packed.image {
+        table.row("image", format!("{}@sha256:{}", image.name, image.digest.hex()));
+    }
+    table.row("bundle", bundle_path(file).display());
     table
 }
 
@@ -197,7 +198,8 @@ pub(crate) fn data(done: &Finished) -> Value {
         .zip(&done.files)
         .map(|(packed, file)| {
             json!({ "name": packed.name, "format": packed.format, "digest": packed.digest,
-                    "encoder": packed.encoder, "path": file, "bundle": bundle_path(file) })
+                    "encoder": packed.encoder, "image": packed.image, "path": file,
+                    "bundle": bundle_path(file) })
         })
         .collect();
     json!({

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
+use inputs::TOOLCHAIN;
 use model::Transcript;
-use model::lock::Lock;
+use model::lock::{Lock, MANIFEST};
+use model::recipe::Source;
 use model::transcript::{Answered, Asked};
 use serde_json::{Value, json};
 
@@ -16,18 +18,16 @@ use crate::project::Project;
 use crate::secrets::Given;
 use crate::session::Session;
 
-/// What moves the toolchain.
-const TOOLCHAIN: &str = "toolchain";
 /// How many requests of a step people are shown.
 const SHOWN: usize = 40;
 
 /// Arguments of `update`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What moves: `toolchain`, or steps that fetch
+    /// What moves: `toolchain`, sources that are images by tag, or steps that fetch
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     name: Vec<String>,
-    /// Move the toolchain and every step that fetches
+    /// Move the toolchain, every source that is an image by tag and every step that fetches
     #[arg(long)]
     all: bool,
     /// Write nothing, only show what would change
@@ -52,12 +52,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         check(&project, &steps, name)?;
     }
     let moves = |name: &str| args.all || args.name.iter().any(|n| n == name);
-    let resolve = || {
-        session.inputs(&project.dir, |cx| match moves(TOOLCHAIN) {
-            true => inputs::update(cx, &project.recipe, Some(&before)),
-            false => inputs::lock(cx, &project.recipe, Some(&before)),
-        })
-    };
+    let resolve =
+        || session.inputs(&project.dir, |cx| inputs::update(cx, &project.recipe, Some(&before), &moves));
     let mut after = session.with_inputs(|| Ok(()), || resolve().map_err(Failure::from))?;
     record::record(session, &project, &mut after, Some(&before), &moves, &secrets)?;
     let text = after.to_text();
@@ -75,6 +71,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let changes = before.toolchain.changes(&after.toolchain);
     for change in &changes {
         table.row(format!("{} {}", change.kind, change.name), told(change));
+    }
+    let moved = moved(&before, &after);
+    for row in &moved {
+        let manifest = |side: &str| row[side].as_str().unwrap_or("nothing").to_owned();
+        let title = format!("source {}", row["name"].as_str().unwrap_or_default());
+        table.row(title, format!("{} → {}", manifest("before"), manifest("after")));
     }
     let mut rows = BTreeMap::new();
     for name in before.steps.keys().chain(after.steps.keys()).collect::<BTreeSet<_>>() {
@@ -95,17 +97,35 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     }
     let data = json!({
         "lock": path, "changed": changed, "written": changed && !args.dry_run,
-        "toolchain": changes, "requests": rows,
+        "toolchain": changes, "sources": moved, "requests": rows,
     });
     Ok(Answer::ok(data, table.text()))
 }
 
 /// A name must be of something that can move.
+/// Sources that are images and have another manifest now.
+fn moved(before: &Lock, after: &Lock) -> Vec<Value> {
+    let manifest =
+        |lock: &Lock, name: &String| Some(lock.sources.get(name)?.file(MANIFEST)?.digest.to_string());
+    let row = |name: &String| {
+        let (before, after) = (manifest(before, name), manifest(after, name));
+        (before != after).then(|| json!({ "name": name, "before": before, "after": after }))
+    };
+    after
+        .sources
+        .iter()
+        .filter(|(_, source)| source.origin.moves())
+        .filter_map(|(name, _)| row(name))
+        .collect()
+}
+
 fn check(project: &Project, steps: &BTreeSet<&str>, name: &str) -> Result<(), Failure> {
-    if name == TOOLCHAIN || steps.contains(name) {
+    let recipe = &project.recipe;
+    let moves =
+        |name: &str| matches!(recipe.sources.get(name), Some(Source::Fetched(origin)) if origin.moves());
+    if name == TOOLCHAIN || steps.contains(name) || moves(name) {
         return Ok(());
     }
-    let recipe = &project.recipe;
     let pinned =
         recipe.sources.contains_key(name) || recipe.toolchain.archives.iter().any(|a| a.name == name);
     if pinned {
@@ -113,7 +133,13 @@ fn check(project: &Project, steps: &BTreeSet<&str>, name: &str) -> Result<(), Fa
         return Err(Failure::invalid(title)
             .help("change its commit, hash or version there, then run `selfsame lock`"));
     }
-    let known: Vec<String> = [TOOLCHAIN].iter().chain(steps).map(|name| format!("`{name}`")).collect();
+    let images = recipe.sources.keys().map(String::as_str).filter(|name| moves(name));
+    let known: Vec<String> = [TOOLCHAIN]
+        .into_iter()
+        .chain(images)
+        .chain(steps.iter().copied())
+        .map(|name| format!("`{name}`"))
+        .collect();
     Err(Failure::invalid(format!("there is nothing called `{name}` that could move"))
         .help(format!("expected {}", known.join(" or "))))
 }

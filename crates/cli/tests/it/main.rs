@@ -18,6 +18,7 @@ mod doctor;
 mod dpkg;
 mod end;
 mod formats;
+mod images;
 mod languages;
 mod limits;
 mod mirror;

@@ -124,7 +124,7 @@ from = "step:three/out"
     28 | format = "rar"
        |          ^^^^^ `rar`
        |
-       = help: known: file, dir, tar, tar.gz, tar.zst, zip, function-zip, wheel, deb
+       = help: known: file, dir, tar, tar.gz, tar.zst, zip, function-zip, wheel, deb, oci-image, oci-index
     error: no such step
       --> ./selfsame.toml:29:8
        |

@@ -237,6 +237,7 @@ fn the_help_is_a_page() {
       fetch        Bring the locked inputs into the store (uses the network)
       mirror       Carry locked inputs to where there is no network, or serve them
       build        Build in the sandbox, pack, write SBOMs and signed provenance
+      image        Build container images, look at them, compare them
       reproduce    Build, build again, compare, verify: the whole proof in one command
       shell        Open a shell in the sandbox of a step
       normalize    Take out of finished files what says when, where and by whom they were made

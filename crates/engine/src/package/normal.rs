@@ -45,7 +45,7 @@ pub(super) fn file(
     }
     let wrong = |reason: String| BuildError::Package {
         artifact: artifact.name.clone(),
-        format: artifact.format.as_str(),
+        format: artifact.format().as_str(),
         reason: format!("`{name}` cannot be normalised: {reason}"),
     };
     let mut reader = cx.store.open_blob(digest)?;
@@ -64,7 +64,7 @@ pub(super) fn file(
     let made = match artifact::normalise(name, &bytes, &options) {
         Ok(made) => made,
         // As a member of an archive: one that is merely damaged, such as a test's fixture, stays and is told.
-        Err(error) if artifact.format != Format::File && !error.is_beyond_limits() => {
+        Err(error) if artifact.format() != Format::File && !error.is_beyond_limits() => {
             let text = format!("{}: `{name}` is left as it is: {error}", artifact.name);
             (cx.events)(Event::Note { text });
             return Ok(*digest);

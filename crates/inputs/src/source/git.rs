@@ -48,6 +48,7 @@ pub fn commit(cx: &Context<'_>, name: &str, url: &str, commit: &str) -> Result<L
         epoch,
         tree: finished.root,
         files: Vec::new(),
+        contents: None,
     })
 }
 

@@ -34,7 +34,8 @@ pub(super) fn lock(
         None => declared(cx, purl, &tree)?,
     };
     let tree = if packed { side_by_side(cx, &files)? } else { tree };
-    Ok(LockedSource { origin: Locator::Package { purl: purl.clone(), packed }, licence, epoch, tree, files })
+    let origin = Locator::Package { purl: purl.clone(), packed };
+    Ok(LockedSource { origin, licence, epoch, tree, files, contents: None })
 }
 
 /// The files as they are served, in one folder.
@@ -146,6 +147,7 @@ pub(crate) fn lock_tool(
         epoch,
         tree,
         files,
+        contents: None,
     })
 }
 

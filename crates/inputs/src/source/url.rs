@@ -50,6 +50,7 @@ pub(crate) fn lock(
         epoch: unpacked.newest,
         tree: unpacked.tree,
         files: vec![LockedFile { path: file, digest, registry_hash: None }],
+        contents: None,
     })
 }
 

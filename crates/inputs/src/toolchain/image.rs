@@ -3,8 +3,8 @@
 mod installed;
 mod unpack;
 
-use model::lock::{LockedBase, LockedImage, LockedToolchain};
-use model::oci::{Configuration, Document, Manifest, Place, Platform, Reference, choose};
+use model::lock::{Installed, LockedBase, LockedImage, LockedToolchain};
+use model::oci::{Configuration, Place, Platform, Reference};
 use model::{Conditions, Digest, Timestamp};
 use store::Store;
 
@@ -12,8 +12,8 @@ pub(super) use installed::{distro, dpkg, fields};
 
 use super::ASSEMBLER;
 use crate::http::Client;
-use crate::oci::archive::document;
-use crate::oci::{Found, ImageError, Origin, unreadable};
+use crate::oci::parts::Parts;
+use crate::oci::{ImageError, Origin, unreadable};
 use crate::{Context, InputError};
 
 /// Where it is kept which layers made which tree.
@@ -47,9 +47,9 @@ pub(super) fn lock(
             let (config, layers) = files.saved()?;
             Parts { index: None, manifest: None, config, layers }
         }
-        _ => resolve(&origin, image, &platform)?,
+        _ => Parts::resolve(&origin, image, &platform)?.0,
     };
-    bring(cx, &origin, image, &parts)?;
+    parts.bring(cx, &origin, image)?;
     let (tree, configuration) = make(cx, image, &parts)?;
     if !platform.fits(&configuration.platform) {
         return Err(ImageError::Platform {
@@ -91,7 +91,7 @@ pub(super) fn fetch(
     };
     // Nobody is asked for what is here.
     if std::iter::once(&parts.config).chain(&parts.layers).any(|d| !cx.store.contains(d)) {
-        bring(cx, &Origin::open(cx, client, &locked.image)?, &locked.image, &parts)?;
+        parts.bring(cx, &Origin::open(cx, client, &locked.image)?, &locked.image)?;
     }
     let (tree, _) = make(cx, &locked.image, &parts)?;
     remember(cx, locked, &tree)?;
@@ -114,44 +114,17 @@ fn key(assembler: u32, locked: &LockedImage) -> Digest {
     Digest::of(text.as_bytes())
 }
 
-/// What an image consists of.
-struct Parts {
-    index: Option<Digest>,
-    manifest: Option<Digest>,
-    config: Digest,
-    layers: Vec<Digest>,
-}
-
-fn resolve(origin: &Origin<'_>, image: &Reference, platform: &Platform) -> Result<Parts, InputError> {
-    let wrong = unreadable(image);
-    let Found { bytes, digest } = origin.resolve(image)?;
-    let (index, digest, manifest) = match document(image, &bytes)? {
-        Document::Manifest(manifest) => (None, digest, manifest),
-        Document::Index(list) => {
-            let chosen = choose(&list, platform).map_err(&wrong)?.digest().map_err(&wrong)?;
-            match document(image, &origin.manifest(image, &chosen)?)? {
-                Document::Manifest(manifest) => (Some(digest), chosen, manifest),
-                Document::Index(_) => {
-                    let found = "an index inside an index".to_owned();
-                    let expected = "a manifest".to_owned();
-                    return Err(wrong(model::oci::OciError::Type { what: "manifest", expected, found }));
-                }
-            }
-        }
-    };
-    let Manifest { config, layers } = &manifest;
-    manifest.check().map_err(&wrong)?;
-    Ok(Parts {
-        index,
-        manifest: Some(digest),
-        config: config.digest().map_err(&wrong)?,
-        layers: layers.iter().map(|l| l.digest().map_err(&wrong)).collect::<Result<_, _>>()?,
-    })
-}
-
-/// Brings configuration and layers.
-fn bring(cx: &Context<'_>, origin: &Origin<'_>, image: &Reference, parts: &Parts) -> Result<(), InputError> {
-    std::iter::once(&parts.config).chain(&parts.layers).try_for_each(|d| origin.bring(cx, image, d))
+/// An image's tree, distribution and packages, as its own databases say.
+pub(crate) fn unpacked(
+    cx: &Context<'_>,
+    image: &Reference,
+    parts: &Parts,
+) -> Result<(Digest, Option<String>, Vec<Installed>), InputError> {
+    // What this tree leaves out is still in the layers, which go on as they are.
+    let quiet = Context { events: &|_| {}, ..*cx };
+    let (tree, _) = make(&quiet, image, parts)?;
+    let (distro, installed) = installed::read(cx.store, &tree)?;
+    Ok((tree, distro, installed))
 }
 
 /// Unpacks the layers.

@@ -130,7 +130,7 @@ pub(super) fn bring_again(
                 Ok(found.tree)
             })
         }
-        Locator::Git { .. } => Ok(locked.tree),
+        Locator::Git { .. } | Locator::Image { .. } => Ok(locked.tree),
     };
     let found = found.map_err(named(&locked.name))?;
     if found != locked.tree {
@@ -176,6 +176,7 @@ fn bring(
         }
         // The recipe's check gives no other.
         Locator::Git { url, commit } => crate::source::git::commit(cx, &recipe.name, url, commit),
+        Locator::Image { image, platform } => crate::source::image::lock(cx, client, image, platform),
     }
 }
 
@@ -220,6 +221,7 @@ fn archive_key(locked: &LockedArchive, arch: &str) -> Digest {
         Locator::Url { sha256, strip, .. } => serde_json::json!(["url", sha256.hex(), strip]),
         Locator::Package { purl, .. } => serde_json::json!(["package", purl.to_string(), locked.strip, arch]),
         Locator::Git { commit, .. } => serde_json::json!(["git", commit]),
+        Locator::Image { image, .. } => serde_json::json!(["image", image.to_string()]),
     };
     let files: Vec<_> = locked.files.iter().map(|f| (&f.path, f.digest.to_string())).collect();
     Digest::of(serde_json::json!([ASSEMBLER, origin, files]).to_string().as_bytes())

@@ -2,6 +2,7 @@
 
 mod layout;
 mod registry;
+mod source;
 
 use model::lock::{Lock, LockedBase, LockedImage};
 use model::recipe::{Base, Toolchain};

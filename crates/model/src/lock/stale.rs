@@ -133,6 +133,9 @@ impl Differences {
                 (Locator::Package { packed, .. }, Some(Locator::Package { packed: old, .. })) => {
                     self.compare(&format!("sources.{name}.packed"), packed.to_string(), old.to_string());
                 }
+                (Locator::Image { platform, .. }, Some(Locator::Image { platform: old, .. })) => {
+                    self.compare(&format!("sources.{name}.platform"), platform.to_string(), old.to_string());
+                }
                 _ => {}
             }
         }

@@ -253,6 +253,8 @@ impl From<LockedArchive> for ArchiveText {
             }
             Locator::Package { purl, .. } => text.purl = Some(purl),
             Locator::Git { url, .. } => text.url = Some(url),
+            // An archive is never an image.
+            Locator::Image { image, .. } => text.url = Some(image.to_string()),
         }
         text
     }

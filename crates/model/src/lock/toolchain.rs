@@ -254,6 +254,7 @@ impl LockedArchive {
             epoch: Timestamp(0),
             tree: self.tree,
             files: self.files.clone(),
+            contents: None,
         }
     }
 
@@ -262,7 +263,7 @@ impl LockedArchive {
     pub const fn shown(&self) -> Option<&Purl> {
         match &self.origin {
             Locator::Package { purl, .. } => Some(purl),
-            Locator::Url { .. } | Locator::Git { .. } => self.purl.as_ref(),
+            Locator::Url { .. } | Locator::Git { .. } | Locator::Image { .. } => self.purl.as_ref(),
         }
     }
 }

@@ -58,6 +58,27 @@ pub enum ReferenceError {
     Archive,
 }
 
+impl Reference {
+    /// The last part of its name, or of its path.
+    #[must_use]
+    pub fn last_name(&self) -> String {
+        let name = match &self.place {
+            Place::Registry { name, .. } => name.as_str(),
+            Place::Layout(path) | Place::DockerArchive(path) => path.as_str(),
+        };
+        name.rsplit('/').next().unwrap_or(name).to_owned()
+    }
+
+    /// The host of its registry, if it names one.
+    #[must_use]
+    pub fn host(&self) -> Option<&str> {
+        match &self.place {
+            Place::Registry { host, .. } => host.as_deref(),
+            Place::Layout(_) | Place::DockerArchive(_) => None,
+        }
+    }
+}
+
 impl FromStr for Reference {
     type Err = ReferenceError;
 

@@ -1,5 +1,6 @@
 //! From shapes to a recipe that holds together; everything wrong is collected.
 
+mod image;
 mod toolchain;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +10,8 @@ use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
 use super::uses;
 use super::{
-    Artifact, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, conditions, limits, policies,
+    Artifact, Contents, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, Toolchain,
+    conditions, limits, policies,
 };
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath, Sha256};
@@ -30,12 +32,13 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
     }
     let name = c.word(&raw.name, "name");
     let version = c.word(&raw.version, "version");
+    let toolchain = c.toolchain(&raw.toolchain);
     let sources: BTreeMap<String, Source> = raw
         .sources
         .iter()
         .filter_map(|(n, s)| {
             let name = c.word(n, "source name")?;
-            Some((name, c.source(n, s)?))
+            Some((name, c.source(n, s, toolchain.as_ref())?))
         })
         .collect();
     if raw.sources.is_empty() {
@@ -46,7 +49,6 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
             Some("add `[sources.main]` with `worktree = \".\"`".into()),
         );
     }
-    let toolchain = c.toolchain(&raw.toolchain);
     let conditions = conditions::lower(&mut c, &raw.conditions, toolchain.as_ref());
     let names = Names {
         sources: raw.sources.keys().map(|k| k.get_ref().as_str()).collect(),
@@ -62,7 +64,13 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
     };
     let policies = policies::lower(&mut c, &raw.violations, Policies::default());
     let steps = c.steps(&raw.steps, &names, &raw.selfsame, policies);
-    let artifacts = c.artifacts(&raw.artifacts, &names, &raw.selfsame);
+    let world = image::World {
+        names: &names,
+        sources: &sources,
+        toolchain: toolchain.as_ref(),
+        name: raw.name.get_ref(),
+    };
+    let artifacts = c.artifacts(&raw.artifacts, &world, &raw.selfsame);
     let stem = format!("{}-{}", raw.name.get_ref(), raw.version.get_ref());
     c.collisions(&raw.artifacts, &stem);
     if name.is_some() && version.is_some() && stem.len() > MAX_WORD {
@@ -98,18 +106,25 @@ struct Names<'a> {
 }
 
 impl Checker {
-    fn source(&mut self, name: &At<String>, at: &At<RawSource>) -> Option<Source> {
+    fn source(
+        &mut self,
+        name: &At<String>,
+        at: &At<RawSource>,
+        toolchain: Option<&Toolchain>,
+    ) -> Option<Source> {
         let s = at.get_ref();
         let kinds = [
             ("worktree", s.worktree.is_some()),
             ("git", s.git.is_some()),
             ("url", s.url.is_some()),
             ("purl", s.purl.is_some()),
+            ("image", s.image.is_some()),
         ];
         let given: Vec<_> = kinds.iter().filter(|k| k.1).map(|k| k.0).collect();
         if given.len() != 1 {
             let found = if given.is_empty() { "none".into() } else { given.join(" and ") };
-            let help = "write one of `worktree = \".\"`, `git` with `commit`, `url` with `sha256`, `purl`";
+            let help =
+                "write one of `worktree = \".\"`, `git` with `commit`, `url` with `sha256`, `purl`, `image`";
             self.wrong(name, "a source has exactly one origin", format!("found {found}"), Some(help.into()));
             return None;
         }
@@ -118,6 +133,7 @@ impl Checker {
             ("sha256", s.sha256.as_ref().map(At::span), "url"),
             ("strip", s.strip.as_ref().map(At::span), "url"),
             ("packed", s.packed.as_ref().map(At::span), "purl"),
+            ("platform", s.platform.as_ref().map(At::span), "image"),
         ] {
             if let Some(span) = is_there
                 && owner != given[0]
@@ -150,7 +166,10 @@ impl Checker {
             let (url, sha256) = self.url(url, s.sha256.as_ref())?;
             return Some(Source::Fetched(Locator::Url { url, sha256, strip }));
         }
-        let at = s.purl.as_ref().expect("one of the four is given");
+        if let Some(image) = &s.image {
+            return self.image_source(image, s, toolchain).map(Source::Fetched);
+        }
+        let at = s.purl.as_ref().expect("one of the five is given");
         let purl: crate::Purl = self.parsed(at, "not a package URL")?;
         let known = ["cargo", "deb", "golang", "npm", "pypi"];
         if !known.contains(&purl.kind()) {
@@ -389,7 +408,7 @@ impl Checker {
     fn artifacts(
         &mut self,
         raw: &[At<RawArtifact>],
-        names: &Names<'_>,
+        world: &image::World<'_>,
         top: &At<i64>,
     ) -> Option<Vec<Artifact>> {
         if raw.is_empty() {
@@ -411,15 +430,17 @@ impl Checker {
                 let label = format!("`{}`", a.format.get_ref());
                 self.wrong(&a.format, "unknown format", label, Some(format!("known: {}", known.join(", "))));
             }
-            let from = self.reference(&a.from, names);
-            let prefix = a.prefix.as_ref().map_or(Some(RelPath::root()), |p| self.parsed(p, "not a prefix"));
-            if let (Some(prefix), Some(Format::File | Format::Dir)) = (&a.prefix, format) {
-                self.wrong(prefix, "a prefix without an archive", "only archives have members", None);
-            } else if let (Some(prefix), Some(format)) = (&a.prefix, format.filter(|f| !f.has_prefix())) {
-                let label =
-                    format!("what is at the root of a `{}` is not for the recipe to say", format.as_str());
-                self.wrong(prefix, "a prefix where none can be", label, Some("remove `prefix`".into()));
-            }
+            self.no_image(a, a.format.get_ref());
+            let contents = match format {
+                Some(Format::OciImage) => self.image_artifact(a, world),
+                Some(Format::OciIndex) => self.index(a),
+                Some(format) => self.packed(a, format, world.names),
+                None => {
+                    // What else is wrong with it is told all the same.
+                    a.from.as_ref().map(|from| self.reference(from, world.names));
+                    None
+                }
+            };
             if format == Some(Format::Wheel) && !is_wheel(a.name.get_ref()) {
                 let help = "as pip wants it: `NAME-VERSION-PYTHON-ABI-PLATFORM.whl`, such as `demo-1.0-py3-none-any.whl`";
                 self.wrong(&a.name, "not the name of a wheel", "", Some(help.into()));
@@ -434,13 +455,35 @@ impl Checker {
                     Some(help.into()),
                 );
             }
-            if let (Some(name), Some(format), Some(from), Some(prefix), Some(normalize)) =
-                (name, format, from, prefix, normalize)
-            {
-                list.push(Artifact { name, format, from, prefix, normalize });
+            if let (Some(at), Some(Format::OciIndex)) = (a.normalize.first(), format) {
+                let help = "normalise the images in it";
+                self.wrong(at, "an index is not normalised", "it has no files of its own", Some(help.into()));
+            }
+            if let (Some(name), Some(contents), Some(normalize)) = (name, contents, normalize) {
+                list.push(Artifact { name, contents, normalize });
             }
         }
+        self.indexes(raw, &list);
         (list.len() == raw.len()).then_some(list)
+    }
+
+    /// One thing that was built, in a format that packs it.
+    fn packed(&mut self, a: &RawArtifact, format: Format, names: &Names<'_>) -> Option<Contents> {
+        let Some(from) = &a.from else {
+            let help = "add `from = \"step:NAME/OUTPUT\"`";
+            self.wrong(&a.name, "an artifact of nothing", "it has no `from`", Some(help.into()));
+            return None;
+        };
+        let from = self.reference(from, names);
+        let prefix = a.prefix.as_ref().map_or(Some(RelPath::root()), |p| self.parsed(p, "not a prefix"));
+        if let (Some(prefix), Format::File | Format::Dir) = (&a.prefix, format) {
+            self.wrong(prefix, "a prefix without an archive", "only archives have members", None);
+        } else if let Some(prefix) = a.prefix.as_ref().filter(|_| !format.has_prefix()) {
+            let label =
+                format!("what is at the root of a `{}` is not for the recipe to say", format.as_str());
+            self.wrong(prefix, "a prefix where none can be", label, Some("remove `prefix`".into()));
+        }
+        Some(Contents::Packed { format, from: from?, prefix: prefix? })
     }
 
     /// The rules of a list; `all` stands for every one.

@@ -43,6 +43,8 @@ pub(super) struct RawSource {
     pub(super) strip: Option<At<i64>>,
     pub(super) purl: Option<At<String>>,
     pub(super) packed: Option<At<bool>>,
+    pub(super) image: Option<At<String>>,
+    pub(super) platform: Option<At<String>>,
 }
 
 #[derive(Deserialize)]
@@ -149,10 +151,39 @@ pub(super) struct RawPolicies {
 pub(super) struct RawArtifact {
     pub(super) name: At<String>,
     pub(super) format: At<String>,
-    pub(super) from: At<String>,
+    pub(super) from: Option<At<String>>,
     pub(super) prefix: Option<At<String>>,
     #[serde(default)]
     pub(super) normalize: Vec<At<String>>,
+    pub(super) image: Option<At<RawImage>>,
+    pub(super) images: Option<At<Vec<At<String>>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawImage {
+    pub(super) name: Option<At<String>>,
+    pub(super) base: Option<At<String>>,
+    pub(super) layers: Option<At<Vec<At<RawLayer>>>>,
+    pub(super) platform: Option<At<String>>,
+    pub(super) times: Option<At<String>>,
+    pub(super) entrypoint: Option<At<Vec<At<String>>>>,
+    pub(super) cmd: Option<At<Vec<At<String>>>>,
+    pub(super) user: Option<At<String>>,
+    pub(super) workdir: Option<At<String>>,
+    pub(super) env: Table<At<String>>,
+    pub(super) labels: Table<At<String>>,
+    pub(super) ports: Vec<At<String>>,
+    pub(super) volumes: Vec<At<String>>,
+    pub(super) stop_signal: Option<At<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawLayer {
+    pub(super) from: At<String>,
+    pub(super) to: Option<At<String>>,
+    pub(super) owner: Option<At<String>>,
 }
 
 /// Reads the shapes. The first thing that does not fit is reported.

@@ -30,6 +30,7 @@ fn lock(names: &[&str]) -> Lock {
         epoch: Timestamp(1_700_000_000),
         tree: Digest::of(b"tree"),
         files: vec![LockedFile { path: "x".into(), digest: Digest::of(b"x"), registry_hash: None }],
+        contents: None,
     };
     Lock {
         format: FORMAT,

@@ -58,7 +58,8 @@ fn a_good_recipe_is_read_and_its_steps_are_put_in_order() {
     assert_eq!(recipe.steps[0].secrets, ["key", "npm-token"]);
     let only_source = Reference::Source { name: "main".into(), path: model::RelPath::root() };
     assert_eq!(recipe.steps[0].inputs.values().next(), Some(&only_source));
-    assert_eq!(recipe.artifacts[0].from.to_string(), "step:pack/all");
+    let recipe::Contents::Packed { from, .. } = &recipe.artifacts[0].contents else { panic!() };
+    assert_eq!(from.to_string(), "step:pack/all");
 }
 
 /// Changes the good recipe in one place and gives what is said about it.
