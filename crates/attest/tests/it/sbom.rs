@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use attest::sbom::{cyclonedx, spdx};
-use model::sbom::Inventory;
+use model::lock::{ImageContents, Installed, LockedFile, LockedSource, MANIFEST};
+use model::recipe::{Format, Locator};
+use model::sbom::{Component, Inventory, InventoryImage};
+use model::{Digest, Timestamp};
 use serde_json::Value;
 
 use crate::{example, golden};
@@ -118,6 +121,56 @@ fn spdx_is_valid_and_its_references_resolve() {
     assert!(!validator.is_valid(&wrong));
 }
 
+/// An image over a base whose package databases are known: the container, the base, and what is in it.
+#[test]
+fn an_image_and_its_base_are_listed() {
+    let mut inventory = example::inventory();
+    let manifest = Digest::of(b"a manifest");
+    let image = InventoryImage { name: "example.org/team/app:1.0".into(), digest: manifest };
+    inventory.artifacts[0].format = Format::OciImage;
+    inventory.artifacts[0].image = Some(image);
+    let below = Digest::of(b"below");
+    let base = LockedSource {
+        origin: Locator::Image {
+            image: "example.org/debian:12".parse().unwrap(),
+            platform: "linux/amd64".parse().unwrap(),
+        },
+        licence: None,
+        epoch: Timestamp(0),
+        tree: Digest::of(b"layout"),
+        files: vec![LockedFile { path: MANIFEST.into(), digest: below, registry_hash: None }],
+        contents: Some(ImageContents {
+            distro: Some("debian-12".into()),
+            packages: vec![Installed {
+                kind: "deb".into(),
+                name: "libc6".into(),
+                version: "2.36-9".into(),
+                arch: "amd64".into(),
+                source: Some("glibc".into()),
+                source_version: None,
+                licence: None,
+            }],
+        }),
+    };
+    inventory.components.push(Component::source("base", &base));
+    inventory.components.extend(Component::contents("base", &base).unwrap());
+    let purl = format!("pkg:oci/app@sha256%3A{}", manifest.hex());
+    let document = assert_valid(&cyclonedx_validator(), &cyclonedx(&inventory));
+    let components = document["components"].as_array().unwrap();
+    let find = |id: &str| components.iter().find(|c| c["bom-ref"] == id).unwrap_or_else(|| panic!("{id}"));
+    assert_eq!(find("artifact/zlib.tar.gz")["type"], "container");
+    assert_eq!(find("artifact/zlib.tar.gz")["purl"], purl.as_str());
+    let id = format!("pkg:oci/debian@sha256:{}", below.hex());
+    assert_eq!(find(&id)["supplier"]["name"], "example.org");
+    // Shipped, unlike the package of this name that the toolchain has.
+    let package = find("pkg:deb/debian/libc6@2.36-9?arch=amd64&distro=debian-12#base");
+    assert_eq!(package["scope"], "required");
+    let document = assert_valid(&spdx_validator(), &spdx(&inventory));
+    let packages = document["packages"].as_array().unwrap();
+    let container = packages.iter().find(|p| p["primaryPackagePurpose"] == "CONTAINER").unwrap();
+    assert_eq!(container["externalRefs"][0]["referenceLocator"], purl.as_str());
+}
+
 #[test]
 fn the_order_of_the_inventory_does_not_reach_the_bytes() {
     assert_eq!(cyclonedx(&example::inventory()), cyclonedx(&shuffled()));
@@ -148,7 +201,7 @@ fn golden_bytes() {
 
 /// What a step fetched: `root` needs `leaf`, a circle that nothing leads into, and one that says nothing.
 fn fetched() -> Inventory {
-    let digest = model::Digest::of(b"a file");
+    let digest = Digest::of(b"a file");
     let names = ["circle-a", "circle-b", "leaf", "lone", "root"];
     let requests = model::Transcript::from_lines(
         names
@@ -166,7 +219,7 @@ fn fetched() -> Inventory {
     let packages = packages.map(|line| line.parse().unwrap()).to_vec();
     let step = model::lock::LockedStep { uses: Vec::new(), record: Vec::new(), requests, packages };
     let mut inventory = example::inventory();
-    inventory.components.extend(model::sbom::Component::fetched(&step));
+    inventory.components.extend(Component::fetched(&step));
     inventory
 }
 
@@ -223,7 +276,7 @@ fn what_steps_fetched_is_a_graph_with_licences() {
 
 #[test]
 fn a_circle_of_hundreds_is_walked_once() {
-    let digest = model::Digest::of(b"a file");
+    let digest = Digest::of(b"a file");
     let lines: Vec<String> =
         (0..300).map(|n| format!("GET cargo:/crates/c{n}/1.0.0/download 200 {digest}")).collect();
     let requests = model::Transcript::from_lines(lines.iter().map(String::as_str)).unwrap();
@@ -240,7 +293,7 @@ fn a_circle_of_hundreds_is_walked_once() {
         packages: (0..300).map(one).collect(),
     };
     let mut inventory = example::inventory();
-    inventory.components.extend(model::sbom::Component::fetched(&step));
+    inventory.components.extend(Component::fetched(&step));
     let (one, two) = (cyclonedx(&inventory), spdx(&inventory));
     assert_valid(&cyclonedx_validator(), &one);
     assert_valid(&spdx_validator(), &two);
