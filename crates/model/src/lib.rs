@@ -17,6 +17,7 @@ pub mod tree;
 
 pub mod conditions;
 pub mod diagnostic;
+pub mod dockerfile;
 pub mod limits;
 pub mod oci;
 pub mod purl;

@@ -1,0 +1,2 @@
+FROM debian AS debian
+COPY --from=debian a b
