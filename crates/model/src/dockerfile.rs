@@ -32,8 +32,8 @@ pub use health::Health;
 pub use heredoc::Heredoc;
 pub use ignore::Ignore;
 pub use instruction::{
-    AddText, Argument, CommandText, CopyText, Device, Dockerfile, Files, FromText, Instruction, Network, Pair,
-    RunText, Says, Security, StageText,
+    AddText, Argument, CommandText, CopyText, Device, Dockerfile, Files, FromText, Instruction, Network,
+    Pair, RunText, Says, Security, StageText,
 };
 pub use line::{Escape, Line, Text};
 pub use mount::{Key, Mount, Owner, RawMount, Sharing};

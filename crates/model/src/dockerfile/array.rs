@@ -79,7 +79,9 @@ fn string(text: &str, at: usize) -> Option<(String, usize)> {
                         let pair = matches!((ahead.next(), ahead.next()), (Some((_, '\\')), Some((_, 'u'))));
                         match (char::from_u32(high), pair.then(|| hex(&mut ahead)).flatten()) {
                             (Some(c), _) => c,
-                            (None, Some(low)) if (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(&low) => {
+                            (None, Some(low))
+                                if (0xd800..0xdc00).contains(&high) && (0xdc00..0xe000).contains(&low) =>
+                            {
                                 chars = ahead;
                                 char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00))?
                             }
@@ -122,15 +124,14 @@ mod tests {
         };
         assert_eq!(list(&["\"a\"", " \"b c\" "]), ["a", "b c"]);
         assert_eq!(list(&[]), Vec::<String>::new());
-        assert_eq!(
-            list(&[r#""\"\\\/\b\f\n\r\tA😀""#]),
-            ["\"\\/\u{8}\u{c}\n\r\tA\u{1f600}"]
-        );
+        assert_eq!(list(&[r#""\"\\\/\b\f\n\r\tA😀""#]), ["\"\\/\u{8}\u{c}\n\r\tA\u{1f600}"]);
         assert_eq!(list(&[r#""\ud83d""#, r#""\ud83dA""#]), ["\u{fffd}", "\u{fffd}A"]);
         for text in ["[1]", "[\"a\", null]", "[[\"a\"]]", "[{}]"] {
             assert_eq!(of(text), Form::Mixed, "{text}");
         }
-        for text in ["['a']", "[\"a\",]", "[\"a\"] b", "[\"a\"", "[ -f x ] && y", "a", "", "[\"\\x\"]", "[\"a\tb\"]"] {
+        for text in
+            ["['a']", "[\"a\",]", "[\"a\"] b", "[\"a\"", "[ -f x ] && y", "a", "", "[\"\\x\"]", "[\"a\tb\"]"]
+        {
             assert_eq!(of(text), Form::Line, "{text}");
         }
         let Form::List(items) = of("[\"a\", \"é\"]") else { panic!("a list") };

@@ -40,7 +40,11 @@ impl Head {
             mistakes.push(Diagnostic { title, span, label: label.to_owned(), help: Some(help.to_owned()) });
         };
         if self.seen.contains(&name) {
-            wrong(format!("`# {name}=` stands here for the second time"), "expected once", "leave one of them away");
+            wrong(
+                format!("`# {name}=` stands here for the second time"),
+                "expected once",
+                "leave one of them away",
+            );
             return;
         }
         self.seen.push(name);
@@ -89,7 +93,8 @@ mod tests {
 
     #[test]
     fn directives_end_with_the_first_line_that_is_none() {
-        let (found, wrong) = read(&["# Syntax = a/b:1 ", "#escape=`", "# check=skip=all", "# note", "# escape=x"]);
+        let (found, wrong) =
+            read(&["# Syntax = a/b:1 ", "#escape=`", "# check=skip=all", "# note", "# escape=x"]);
         assert_eq!(found.syntax, Some(Text { text: "a/b:1".into(), span: 11..16 }));
         assert_eq!((found.escape, wrong), (Escape::Backtick, 0));
         assert_eq!(found.check.unwrap().text, "skip=all");

@@ -5,7 +5,7 @@
 //! double quotes and the escape character. What stands in the braces is a word of the same kind.
 //!
 //! Limits of our own, against texts that grow without end: [`DEPTH`] substitutions in each other, [`GROWTH`] bytes more
-//! than there were, [`COST`] steps of a pattern.
+//! than there were, [`COST`] steps of its patterns.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,7 @@ use super::pattern::{Pattern, PatternError};
 pub(super) const DEPTH: usize = 100;
 /// By how many bytes a word may grow: eight times what the kernel takes as one argument.
 pub(super) const GROWTH: usize = 1 << 20;
-/// How many steps one pattern may take.
+/// How many steps the patterns of one word may take.
 pub(super) const COST: usize = 1 << 24;
 
 /// Why a word cannot be expanded.
@@ -98,6 +98,8 @@ pub struct Expanded {
     pub words: Vec<String>,
     /// Variables that are not set and that it has no other text for, each once.
     pub unset: Vec<String>,
+    /// How many steps its patterns took.
+    pub(super) steps: usize,
 }
 
 /// Replaces the variables of a word and takes its quotes off.
@@ -115,10 +117,18 @@ pub(super) fn read(
     mode: Mode,
     variables: &dyn Variables,
 ) -> Result<Expanded, ExpandError> {
-    let mut lexer =
-        Lexer { rest: word, limit: word.len() + GROWTH, escape, mode, variables, unset: Vec::new(), depth: 0 };
+    let mut lexer = Lexer {
+        rest: word,
+        limit: word.len() + GROWTH,
+        escape,
+        mode,
+        variables,
+        unset: Vec::new(),
+        depth: 0,
+        steps: 0,
+    };
     let (text, words) = lexer.until(None, mode.raw_escapes, false)?;
-    Ok(Expanded { text, words, unset: lexer.unset })
+    Ok(Expanded { text, words, unset: lexer.unset, steps: lexer.steps })
 }
 
 struct Lexer<'a> {
@@ -129,6 +139,7 @@ struct Lexer<'a> {
     variables: &'a dyn Variables,
     unset: Vec<String>,
     depth: usize,
+    steps: usize,
 }
 
 /// Words as they come.
@@ -271,7 +282,8 @@ impl Lexer<'_> {
                 }
                 c if c == self.escape => {
                     self.next();
-                    let escapes = matches!(self.peek(), Some(next) if next == '"' || next == '$' || next == c);
+                    let escapes =
+                        matches!(self.peek(), Some(next) if next == '"' || next == '$' || next == c);
                     // Before anything else it stands for itself.
                     let raw = self.mode.raw_escapes && (escapes || pattern || !self.mode.raw_quotes);
                     match self.peek() {
@@ -365,9 +377,7 @@ impl Lexer<'_> {
                     '#' => Pattern::substitution(word)?,
                     _ => Pattern::reversed_substitution(word)?,
                 };
-                if pattern.cost(value.len()) > COST {
-                    return Err(ExpandError::Cost);
-                }
+                self.walk(&pattern, &value)?;
                 Ok(if modifier == '#' {
                     let end = pattern.prefix(value.chars(), longest).unwrap_or(0);
                     value[end..].to_owned()
@@ -394,9 +404,7 @@ impl Lexer<'_> {
         }
         let value = self.needed(name, value);
         let pattern = Pattern::substitution(&what)?;
-        if pattern.cost(value.len()) > COST {
-            return Err(ExpandError::Cost);
-        }
+        self.walk(&pattern, &value)?;
         let mut text = String::new();
         let mut rest = value.as_str();
         // Right after a match that has a length, one without is none.
@@ -448,6 +456,12 @@ impl Lexer<'_> {
 
     fn get(&self, name: &str) -> Option<String> {
         self.variables.value(name).map(str::to_owned)
+    }
+
+    /// Counts what walking over a value costs.
+    fn walk(&mut self, pattern: &Pattern, value: &str) -> Result<(), ExpandError> {
+        self.steps += pattern.cost(value.len());
+        if self.steps > COST { Err(ExpandError::Cost) } else { Ok(()) }
     }
 
     /// The value of a variable for which there is no other text.
@@ -543,8 +557,8 @@ mod tests {
     #[test]
     fn what_cannot_be_expanded() {
         for word in [
-            "${", "${x", "${x:", "${x:-", "${x:-a", "${}", "${{x}}", "${:x}", "${x^^}", "${x:0:1}", "${x/a}", "${x/a/b",
-            "'a", "\"a", "${nope?}", "${e:?}", "${x#\\a}", "${ x}",
+            "${", "${x", "${x:", "${x:-", "${x:-a", "${}", "${{x}}", "${:x}", "${x^^}", "${x:0:1}", "${x/a}",
+            "${x/a/b", "'a", "\"a", "${nope?}", "${e:?}", "${x#\\a}", "${ x}",
         ] {
             assert!(of(word).is_err(), "{word}");
         }

@@ -50,19 +50,27 @@ fn word(text: &str, start: usize, escape: char) -> (String, usize, Option<(usize
     let mut quote = None;
     let mut equals = None;
     let mut chars = text[start..].char_indices();
-    while let Some((offset, c)) = chars.next() {
+    while let Some((mut offset, mut c)) = chars.next() {
         match quote {
             None if c.is_whitespace() => return (word, start + offset, equals),
-            None if matches!(c, '\'' | '"') => quote = Some(c),
-            Some(open) if c == open => quote = None,
-            _ if c == escape => word.extend(chars.next().map(|(_, escaped)| escaped)),
-            _ => {
-                if c == '=' && equals.is_none() {
-                    equals = Some((word.len(), start + offset));
-                }
-                word.push(c);
+            None if matches!(c, '\'' | '"') => {
+                quote = Some(c);
+                continue;
             }
+            Some(open) if c == open => {
+                quote = None;
+                continue;
+            }
+            _ => {}
         }
+        if c == escape {
+            let Some(escaped) = chars.next() else { break };
+            (offset, c) = escaped;
+        }
+        if c == '=' && equals.is_none() {
+            equals = Some((word.len(), start + offset));
+        }
+        word.push(c);
     }
     (word, text.len(), equals)
 }
@@ -88,6 +96,7 @@ mod tests {
         assert_eq!(of("--a --b= c"), (vec![flag("a", None), flag("b", Some(""))], "c".into()));
         assert_eq!(of("--a=\"b c\"=d e"), (vec![flag("a", Some("b c=d"))], "e".into()));
         assert_eq!(of("--a='b\\'c' d"), (vec![flag("a", Some("b'c"))], "d".into()));
+        assert_eq!(of("--a\\=b c"), (vec![flag("a", Some("b"))], "c".into()));
         assert_eq!(of("--a=b\\ c d"), (vec![flag("a", Some("b c"))], "d".into()));
         assert_eq!(of("-- --a b"), (vec![], " --a b".into()));
         assert_eq!(of("--a=b"), (vec![flag("a", Some("b"))], String::new()));

@@ -91,7 +91,9 @@ mod tests {
         assert_eq!(of("RUN <<EOF | sh"), one("EOF", true, false));
         assert_eq!(of("COPY <<a <<b /x/").len(), 2);
         assert_eq!(of("RUN 3<<EOF cat"), [("EOF".to_owned(), 3, true, false)]);
-        for none in ["RUN '<<EOF'", "RUN a<<EOF", "RUN <<<EOF", "RUN <<", "RUN <<''", "RUN it's <<EOF", "RUN 1 < 2"] {
+        for none in
+            ["RUN '<<EOF'", "RUN a<<EOF", "RUN <<<EOF", "RUN <<", "RUN <<''", "RUN it's <<EOF", "RUN 1 < 2"]
+        {
             assert_eq!(of(none), [], "{none}");
         }
     }

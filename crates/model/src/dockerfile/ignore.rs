@@ -143,9 +143,15 @@ mod tests {
 
     #[test]
     fn paths_are_cleaned_as_go_does() {
-        for (path, expected) in
-            [("a//b/./c", "a/b/c"), ("a/../b", "b"), ("../a", "../a"), ("/../a", "/a"), ("a/..", "."), ("", "."), ("/", "/")]
-        {
+        for (path, expected) in [
+            ("a//b/./c", "a/b/c"),
+            ("a/../b", "b"),
+            ("../a", "../a"),
+            ("/../a", "/a"),
+            ("a/..", "."),
+            ("", "."),
+            ("/", "/"),
+        ] {
             assert_eq!(clean(path), expected);
         }
     }

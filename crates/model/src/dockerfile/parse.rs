@@ -19,8 +19,24 @@ pub(super) use names::Names;
 
 /// Every instruction.
 pub(super) const KEYWORDS: [&str; 18] = [
-    "ADD", "ARG", "CMD", "COPY", "ENTRYPOINT", "ENV", "EXPOSE", "FROM", "HEALTHCHECK", "LABEL", "MAINTAINER",
-    "ONBUILD", "RUN", "SHELL", "STOPSIGNAL", "USER", "VOLUME", "WORKDIR",
+    "ADD",
+    "ARG",
+    "CMD",
+    "COPY",
+    "ENTRYPOINT",
+    "ENV",
+    "EXPOSE",
+    "FROM",
+    "HEALTHCHECK",
+    "LABEL",
+    "MAINTAINER",
+    "ONBUILD",
+    "RUN",
+    "SHELL",
+    "STOPSIGNAL",
+    "USER",
+    "VOLUME",
+    "WORKDIR",
 ];
 
 /// What is told at once, at most.
@@ -90,11 +106,7 @@ pub(super) fn collected(origin: &str, text: &str, mut list: Vec<Diagnostic>) -> 
 }
 
 /// Reads what an `ONBUILD` recorded, as an instruction of a stage. Its spans are of `expression`.
-pub(super) fn trigger(
-    expression: &str,
-    stage: usize,
-    names: &Names,
-) -> Result<Instruction, Vec<Diagnostic>> {
+pub(super) fn trigger(expression: &str, stage: usize, names: &Names) -> Result<Instruction, Vec<Diagnostic>> {
     let reading = statement::read(expression);
     let mut c = Checker { list: reading.mistakes, escape: Escape::Backslash };
     let [statement] = &reading.statements[..] else {
@@ -120,7 +132,8 @@ impl Checker {
             [base] => (base, None),
             [base, word, name] if word.text.eq_ignore_ascii_case("as") => (base, Some(name)),
             _ => {
-                let label = format!("expected `FROM base` or `FROM base AS name`, found {} words", words.len());
+                let label =
+                    format!("expected `FROM base` or `FROM base AS name`, found {} words", words.len());
                 self.wrong(statement.span.clone(), "FROM with other words".to_owned(), label, None);
                 return None;
             }
@@ -176,7 +189,10 @@ impl Checker {
                     "ONBUILD" => Says::OnBuild(self.onbuild(statement)?),
                     _ => {
                         let title = format!("`{}` is no instruction", statement.keyword.text);
-                        let help = checker::nearest(&keyword, &KEYWORDS).map(|n| format!("did you mean `{n}`?"));
+                        // Nobody reads what comes after so many.
+                        let near =
+                            if self.list.len() < MOST { checker::nearest(&keyword, &KEYWORDS) } else { None };
+                        let help = near.map(|near| format!("did you mean `{near}`?"));
                         let label = format!("expected one of {}", KEYWORDS.join(", "));
                         self.wrong(statement.keyword.span.clone(), title, label, help);
                         return None;
@@ -198,7 +214,8 @@ impl Checker {
 
     fn few(&mut self, statement: &Statement, expected: &str) {
         let keyword = statement.keyword.text.to_ascii_uppercase();
-        let title = format!("{keyword} without {}", if expected.contains("two") { "enough" } else { "arguments" });
+        let title =
+            format!("{keyword} without {}", if expected.contains("two") { "enough" } else { "arguments" });
         self.wrong(statement.span.clone(), title, format!("expected {expected}"), None);
     }
 
@@ -325,7 +342,9 @@ impl Checker {
         let before = self.list.len();
         match keyword.as_str() {
             "ENV" | "LABEL" if !trigger.arguments.as_str().is_empty() => drop(self.pairs(trigger)),
-            "ADD" | "COPY" | "RUN" | "CMD" | "ENTRYPOINT" | "SHELL" | "VOLUME" if trigger.form() == Form::Mixed => {
+            "ADD" | "COPY" | "RUN" | "CMD" | "ENTRYPOINT" | "SHELL" | "VOLUME"
+                if trigger.form() == Form::Mixed =>
+            {
                 self.mixed(trigger);
             }
             _ => {}
@@ -334,7 +353,8 @@ impl Checker {
             return None;
         }
         let line = statement.line.as_str();
-        let mut recorded = line.trim_start().get("ONBUILD".len()..).unwrap_or_default().trim_start().to_owned();
+        let mut recorded =
+            line.trim_start().get("ONBUILD".len()..).unwrap_or_default().trim_start().to_owned();
         for document in &statement.heredocs {
             recorded.push('\n');
             recorded.push_str(&document.body.text);
@@ -361,7 +381,12 @@ impl Checker {
             // Its flags are read by nobody, in BuildKit too.
             "NONE" if empty => Some(Health { test: vec!["NONE".to_owned()], ..Health::default() }),
             "NONE" => {
-                self.wrong(rest.span(), "HEALTHCHECK NONE with arguments".to_owned(), "expected nothing", None);
+                self.wrong(
+                    rest.span(),
+                    "HEALTHCHECK NONE with arguments".to_owned(),
+                    "expected nothing",
+                    None,
+                );
                 None
             }
             "CMD" => {
@@ -387,7 +412,12 @@ impl Checker {
                 if let Some(value) = flags.one("retries").filter(|v| !v.text.is_empty()) {
                     match value.text.parse::<i32>() {
                         Ok(number) if number >= 0 => health.retries = number.into(),
-                        _ => self.wrong(value.span, "not a number of retries".to_owned(), "expected such as `3`", None),
+                        _ => self.wrong(
+                            value.span,
+                            "not a number of retries".to_owned(),
+                            "expected such as `3`",
+                            None,
+                        ),
                     }
                 }
                 if empty {

@@ -27,7 +27,10 @@ enum Set {
     /// All but a line's end.
     Line,
     /// `[…]`.
-    Class { negated: bool, ranges: Vec<(char, char)> },
+    Class {
+        negated: bool,
+        ranges: Vec<(char, char)>,
+    },
 }
 
 impl Set {
@@ -51,7 +54,9 @@ pub(super) struct Pattern {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     /// A `[` that is not closed, or has nothing or a bare `-` in it.
-    #[error("`{0}` is no pattern: expected a set such as `[a-z]`, closed, and `\\[` for the character itself")]
+    #[error(
+        "`{0}` is no pattern: expected a set such as `[a-z]`, closed, and `\\[` for the character itself"
+    )]
     Set(String),
     /// `\` at the end, or before what needs none.
     #[error("`{0}` is no pattern: `\\` stands before nothing that can be escaped")]
@@ -125,7 +130,8 @@ impl Pattern {
                 }
                 '\\' => {
                     plain = false;
-                    items.push(Item::Char(chars.next().ok_or_else(|| PatternError::Escape(text.to_owned()))?));
+                    items
+                        .push(Item::Char(chars.next().ok_or_else(|| PatternError::Escape(text.to_owned()))?));
                 }
                 c => items.push(Item::Char(c)),
             }
@@ -358,7 +364,8 @@ mod tests {
         for (pattern, text, expected) in cases {
             assert_eq!(Pattern::path(pattern).unwrap().matches(text), expected, "{pattern} {text}");
         }
-        for pattern in ["[]a]", "[-]", "[x-]", "[-x]", "[", "[^", "[^bc", "a[", "[a-b-c]", "a\\", "[a", "[\\"] {
+        for pattern in ["[]a]", "[-]", "[x-]", "[-x]", "[", "[^", "[^bc", "a[", "[a-b-c]", "a\\", "[a", "[\\"]
+        {
             assert!(Pattern::path(pattern).is_err(), "{pattern}");
         }
     }

@@ -19,7 +19,8 @@ pub fn sources<'a>(source: &'a str, paths: &[&'a str]) -> Result<Vec<String>, Pa
     let pattern = Pattern::path(cleaned)?;
     let mut found: Vec<String> = Vec::new();
     for path in paths {
-        let below = found.last().is_some_and(|last| path.strip_prefix(&**last).is_some_and(|r| r.starts_with('/')));
+        let below =
+            found.last().is_some_and(|last| path.strip_prefix(&**last).is_some_and(|r| r.starts_with('/')));
         if !below && pattern.matches(path) {
             found.push((*path).to_owned());
         }

@@ -118,7 +118,8 @@ impl Statement {
 
     fn takes_documents(&self) -> bool {
         let acting = self.acting();
-        ["RUN", "COPY", "ADD"].iter().any(|keyword| acting.is(keyword)) && !matches!(acting.form(), Form::List(_))
+        ["RUN", "COPY", "ADD"].iter().any(|keyword| acting.is(keyword))
+            && !matches!(acting.form(), Form::List(_))
     }
 }
 
@@ -254,9 +255,18 @@ mod tests {
 
     #[test]
     fn nothing_is_too_broken_to_be_read() {
-        for text in
-            ["RUN \\", "RUN <<E", "FROM", "ONBUILD ONBUILD", "ONBUILD", "#", "\\\n\\\n", "\\", "RUN é\\\n# é\né", "--a"]
-        {
+        for text in [
+            "RUN \\",
+            "RUN <<E",
+            "FROM",
+            "ONBUILD ONBUILD",
+            "ONBUILD",
+            "#",
+            "\\\n\\\n",
+            "\\",
+            "RUN é\\\n# é\né",
+            "--a",
+        ] {
             for statement in read(text).statements {
                 assert!(statement.span.end <= text.len(), "{text:?}");
             }

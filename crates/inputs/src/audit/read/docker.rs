@@ -102,7 +102,8 @@ impl Instruction {
 impl Dockerfile {
     /// `text` with the defaults of `ARG`s in it, if they are all known.
     pub(crate) fn expand(&self, text: &str) -> Option<String> {
-        let known: BTreeMap<_, _> = self.args.iter().map(|(n, word)| (n.clone(), word.text.clone())).collect();
+        let known: BTreeMap<_, _> =
+            self.args.iter().map(|(n, word)| (n.clone(), word.text.clone())).collect();
         let mut out = text.to_owned();
         // A default may be composed of others, but not for ever.
         for _ in 0..8 {

@@ -36,7 +36,8 @@ impl Checker {
 
     fn copied_from(&mut self, word: &Text, stage: usize, names: &Names) -> Option<FromText> {
         // A name that would change by being expanded has something in it that is no name.
-        let plain = expand::expand(&word.text, self.escape.char(), &Nothing).is_ok_and(|e| e.text == word.text);
+        let plain =
+            expand::expand(&word.text, self.escape.char(), &Nothing).is_ok_and(|e| e.text == word.text);
         if !plain {
             let label = "variables are not expanded here";
             let help = "write `FROM … AS name` with the variable, and take from that name".to_owned();
@@ -58,7 +59,8 @@ impl Checker {
             return None;
         }
         let words = statement.words();
-        let Some((destination, sources)) = words.split_last().filter(|(_, sources)| !sources.is_empty()) else {
+        let Some((destination, sources)) = words.split_last().filter(|(_, sources)| !sources.is_empty())
+        else {
             self.few(statement, "at least two arguments: what is copied, and where to");
             return None;
         };

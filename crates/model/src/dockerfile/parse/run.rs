@@ -9,12 +9,8 @@ use crate::dockerfile::statement::Statement;
 
 impl Checker {
     pub(super) fn run(&mut self, statement: &Statement, stage: usize, names: &Names) -> Option<RunText> {
-        let known = [
-            ("mount", Take::Many),
-            ("network", Take::One),
-            ("security", Take::One),
-            ("device", Take::Many),
-        ];
+        let known =
+            [("mount", Take::Many), ("network", Take::One), ("security", Take::One), ("device", Take::Many)];
         let mut flags = self.flags(statement, &known);
         let mounts = flags.many("mount").iter().filter_map(|m| self.mount(m, stage, names)).collect();
         let network = flags.one("network").map_or(Network::Default, |value| match value.text.as_str() {
@@ -49,7 +45,8 @@ impl Checker {
     fn mount(&mut self, value: &Text, stage: usize, names: &Names) -> Option<RawMount> {
         let mut mount = RawMount { span: value.span.clone(), fields: Vec::new(), from: None };
         for field in self.fields(value)? {
-            let (name, content) = field.text.split_once('=').map_or((&*field.text, None), |(n, v)| (n, Some(v)));
+            let (name, content) =
+                field.text.split_once('=').map_or((&*field.text, None), |(n, v)| (n, Some(v)));
             let name = name.to_lowercase();
             let Some((_, key)) = KEYS.into_iter().find(|(known, _)| *known == name) else {
                 let names = KEYS.map(|(known, _)| known);
@@ -70,10 +67,12 @@ impl Checker {
                 }
                 Some(word) if key == Key::From => {
                     let variable = word.text.find('$').is_some_and(|at| at + 1 < word.text.len());
-                    let found = match variable {
-                        true => Err("variables are not expanded here: define a stage, and mount from it".to_owned()),
-                        false => names.from(word, stage, false),
-                    };
+                    let found =
+                        match variable {
+                            true => Err("variables are not expanded here: define a stage, and mount from it"
+                                .to_owned()),
+                            false => names.from(word, stage, false),
+                        };
                     match found {
                         Ok(from) => mount.from = Some(from).filter(|_| !word.text.is_empty()),
                         Err(label) => {
@@ -93,14 +92,17 @@ impl Checker {
     fn device(&mut self, value: &Text) -> Option<Device> {
         let mut device = Device::default();
         for field in self.fields(value)? {
-            let (name, content) = field.text.split_once('=').map_or((&*field.text, None), |(n, v)| (n, Some(v)));
+            let (name, content) =
+                field.text.split_once('=').map_or((&*field.text, None), |(n, v)| (n, Some(v)));
             match (name.to_lowercase().as_str(), content) {
                 ("required", None) => device.required = true,
                 ("required", Some(content)) if mount::yes(content).is_some() => {
                     device.required = mount::yes(content).unwrap_or(false);
                 }
                 ("name", Some(content)) if device.name.is_empty() => content.clone_into(&mut device.name),
-                (other, _) if device.name.is_empty() && other != "required" => device.name = field.text.clone(),
+                (other, _) if device.name.is_empty() && other != "required" => {
+                    device.name = field.text.clone()
+                }
                 _ => {
                     let label = "expected `name=device` and perhaps `required`";
                     self.wrong(field.span, format!("`{}` is no option of a device", field.text), label, None);

@@ -42,7 +42,8 @@ impl Planner<'_> {
             return Some(None);
         }
         let hex = |text: &str, lengths: &[usize]| {
-            lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+            lengths.contains(&text.len())
+                && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         };
         let fits = match &shared.sources[..] {
             [(_, source)] if is_git(source) => {
@@ -83,7 +84,9 @@ impl Planner<'_> {
         let mut wrong = git.query(query).err();
         let commit = checksum.map(str::to_owned);
         match (&git.commit, &commit) {
-            (Some(own), Some(flag)) if own != flag => wrong = Some(format!("the flag says another commit: `{flag}`")),
+            (Some(own), Some(flag)) if own != flag => {
+                wrong = Some(format!("the flag says another commit: `{flag}`"))
+            }
             (None, _) => git.commit = commit,
             _ => {}
         }
@@ -91,7 +94,12 @@ impl Planner<'_> {
             wrong = Some("the flag says something else about `.git`".to_owned());
         }
         if let Some(label) = wrong {
-            self.wrong(at.span.clone(), format!("`{source}` contradicts itself, or is not read"), label, None);
+            self.wrong(
+                at.span.clone(),
+                format!("`{source}` contradicts itself, or is not read"),
+                label,
+                None,
+            );
             return None;
         }
         Some(Added::Git {
@@ -126,11 +134,16 @@ impl Git {
             seen.push(key);
             let truth = |value: &Option<String>| match value {
                 None => Ok(true),
-                Some(value) => yes(value).ok_or_else(|| format!("`{key}={value}`: expected `true` or `false`")),
+                Some(value) => {
+                    yes(value).ok_or_else(|| format!("`{key}={value}`: expected `true` or `false`"))
+                }
             };
             match (key, value) {
                 ("keep-git-dir", value) => self.keep_git_dir = Some(truth(&value)?),
                 ("submodules", value) => self.submodules = truth(&value)?,
+                // How it is fetched, and times that a tree has none of.
+                ("fetch-by-commit", value) => drop(truth(&value)?),
+                ("mtime", Some(value)) if value == "checkout" || value == "commit" => {}
                 ("ref", Some(value)) => same(&mut self.reference, value)?,
                 ("subdir", Some(value)) => same(&mut self.folder, value)?,
                 ("tag", Some(value)) => tag = Some(prefixed("refs/tags/", value)),

@@ -102,7 +102,8 @@ impl Config {
         let env: usize = self.env.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
         let labels: usize = self.labels.iter().map(|(n, v)| n.len() + v.len() + 48).sum();
         let sets: usize = self.ports.iter().chain(&self.volumes).map(|s| s.len() + 24).sum();
-        let lists = [&self.entrypoint, &self.cmd, &self.shell].into_iter().flatten().map(|l| list(l)).sum::<usize>();
+        let lists =
+            [&self.entrypoint, &self.cmd, &self.shell].into_iter().flatten().map(|l| list(l)).sum::<usize>();
         256 + env + labels + sets + lists + list(&self.on_build)
     }
 }

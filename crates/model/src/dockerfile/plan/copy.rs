@@ -1,6 +1,6 @@
 //! `COPY`: which files, from where to where.
 
-use super::planner::{Planner, State, join};
+use super::planner::{Planner, STEPS, State, join};
 use super::{Copy, Document, Mode, Place, add};
 use crate::dockerfile::expand::{self, Mode as Reading};
 use crate::dockerfile::ignore::clean;
@@ -53,7 +53,10 @@ impl Planner<'_> {
             if document.expands {
                 let reading = Reading { no_quotes: true, ..Reading::default() };
                 match expand::read(&text, '\\', reading, &*state.env) {
-                    Ok(expanded) => text = expanded.text,
+                    Ok(expanded) => {
+                        self.charge(expanded.steps / STEPS, &document.body.span)?;
+                        text = expanded.text;
+                    }
                     Err(error) => {
                         self.unexpanded(&document.body, &error);
                         return None;
@@ -68,6 +71,14 @@ impl Planner<'_> {
             Some(owner) => Some(self.word(state, owner)?).filter(|owner| !owner.is_empty()),
             None => None,
         };
+        let by_name = |owner: &String| {
+            owner.split(':').any(|part| !part.is_empty() && !part.bytes().all(|b| b.is_ascii_digit()))
+        };
+        if files.link && owner.as_ref().is_some_and(by_name) {
+            let at = files.chown.as_ref().unwrap_or(&files.destination).span.clone();
+            let label = "a layer of its own knows no names: expected numbers";
+            self.wrong(at, "`--link` with the name of an owner".to_owned(), label, None);
+        }
         let mode = match &files.chmod {
             Some(text) => {
                 let mode = self.word(state, text)?;

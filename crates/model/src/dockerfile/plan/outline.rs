@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::planner::{Planner, State};
+use super::planner::{Planner, STEPS, State};
 use super::{Base, Choices, Config, From, Image, Images, Plan, Stage, StageId, platform};
 use crate::Diagnostics;
 use crate::dockerfile::expand::{Expanded, expand};
@@ -168,7 +168,10 @@ impl Planner<'_> {
             let names = self.names.all();
             let label = match &names[..] {
                 [] => "no stage of the file has a name".to_owned(),
-                names => format!("expected one of {}", names.iter().take(20).copied().collect::<Vec<_>>().join(", ")),
+                names => format!(
+                    "expected one of {}",
+                    names.iter().take(20).copied().collect::<Vec<_>>().join(", ")
+                ),
             };
             self.wrong(0..0, format!("no stage `{name}`"), label, None);
         }
@@ -203,7 +206,7 @@ impl Planner<'_> {
         self.charge(text.text.len(), &text.span)?;
         match expand(&text.text, self.file.directives.escape.char(), &self.globals) {
             Ok(expanded) => {
-                self.charge(expanded.text.len(), &text.span)?;
+                self.charge(expanded.text.len() + expanded.steps / STEPS, &text.span)?;
                 Some(expanded)
             }
             Err(error) => {
@@ -257,8 +260,12 @@ impl Planner<'_> {
     /// An image by name; for the target's platform if for no other.
     pub(super) fn image(&mut self, at: &Text, name: &str, platform: Option<&Platform>) -> Option<Image> {
         let platform = platform.unwrap_or(&self.platform).clone();
+        // That would be the id of an image of some engine.
+        let is_id = name.len() == 64 && name.bytes().all(|b| b.is_ascii_hexdigit());
         match name.parse::<Reference>() {
-            Ok(Reference { place: Place::Registry { .. }, .. }) => Some(Image { name: name.to_owned(), platform }),
+            Ok(Reference { place: Place::Registry { .. }, .. }) if !is_id => {
+                Some(Image { name: name.to_owned(), platform })
+            }
             Ok(_) => {
                 let label = "expected the name of an image in a registry";
                 self.wrong(at.span.clone(), format!("`{name}` is no image"), label, None);

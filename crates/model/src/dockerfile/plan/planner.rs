@@ -16,6 +16,9 @@ use crate::{Diagnostic, Diagnostics};
 /// How many bytes a plan may come to, all words and all copies of variables counted.
 pub(super) const MOST: usize = 64 << 20;
 
+/// So many steps of a pattern are as much work as a byte.
+pub(super) const STEPS: usize = 16;
+
 /// `ARG`s that tell BuildKit something and are no variables.
 const SILENT: [&str; 2] = ["BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"];
 /// What is handed to every command without being declared.
@@ -166,6 +169,12 @@ impl<'a> Planner<'a> {
     }
 
     pub(super) fn unexpanded(&mut self, text: &Text, error: &ExpandError) {
+        // What is too long was as much work as what is as long as it may be.
+        if matches!(error, ExpandError::Long | ExpandError::Cost)
+            && self.charge(expand::GROWTH, &text.span).is_none()
+        {
+            return;
+        }
         let title = "the variables of a word cannot be replaced".to_owned();
         self.wrong(text.span.clone(), title, error.to_string(), None);
     }
@@ -174,7 +183,7 @@ impl<'a> Planner<'a> {
         self.charge(text.text.len(), &text.span)?;
         match expand::expand(&text.text, self.file.directives.escape.char(), &*state.env) {
             Ok(expanded) => {
-                self.charge(expanded.text.len(), &text.span)?;
+                self.charge(expanded.text.len() + expanded.steps / STEPS, &text.span)?;
                 if expanded.text.contains('\0') {
                     let label = "no path, variable or argument has one";
                     self.wrong(text.span.clone(), "a word with a NUL byte".to_owned(), label, None);
@@ -204,9 +213,11 @@ impl<'a> Planner<'a> {
         if Arc::strong_count(&state.env) > 1 {
             self.charge(state.bytes, span)?;
         }
-        state.bytes += name.len() + value.len() + 64;
-        self.charge(name.len() + value.len() + 64, span)?;
-        Arc::make_mut(&mut state.env).insert(name.to_owned(), value);
+        let size = |value: &String| name.len() + value.len() + 64;
+        self.charge(size(&value), span)?;
+        state.bytes += size(&value);
+        let before = Arc::make_mut(&mut state.env).insert(name.to_owned(), value);
+        state.bytes -= before.as_ref().map_or(0, size);
         Some(())
     }
 
@@ -258,12 +269,15 @@ impl<'a> Planner<'a> {
             Says::Expose(list) => {
                 for text in list {
                     for word in self.expanded(state, text)?.words {
-                        self.charge(64, &text.span)?;
-                        let before = state.config.ports.len();
-                        if let Err(label) = ports::expose(&word, &mut state.config.ports) {
-                            self.wrong(text.span.clone(), format!("`{word}` is no port"), label, None);
+                        match ports::read(&word) {
+                            Ok(ports) => {
+                                self.charge(ports.count() * 32, &text.span)?;
+                                ports.add(&mut state.config.ports);
+                            }
+                            Err(label) => {
+                                self.wrong(text.span.clone(), format!("`{word}` is no port"), label, None);
+                            }
                         }
-                        self.charge((state.config.ports.len() - before) * 32, &text.span)?;
                     }
                 }
             }
@@ -271,7 +285,12 @@ impl<'a> Planner<'a> {
                 for text in list {
                     let path = self.word(state, text)?;
                     if path.is_empty() {
-                        self.wrong(text.span.clone(), "VOLUME without a path".to_owned(), "it is empty", None);
+                        self.wrong(
+                            text.span.clone(),
+                            "VOLUME without a path".to_owned(),
+                            "it is empty",
+                            None,
+                        );
                     }
                     state.config.volumes.insert(path);
                 }
@@ -312,7 +331,9 @@ impl<'a> Planner<'a> {
             (None, None) => self.globals.get(name).cloned(),
         };
         match value {
-            Some(value) if !SILENT.contains(&name.as_str()) => self.set(state, name, value, &argument.name.span),
+            Some(value) if !SILENT.contains(&name.as_str()) => {
+                self.set(state, name, value, &argument.name.span)
+            }
             _ => Some(()),
         }
     }

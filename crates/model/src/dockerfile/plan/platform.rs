@@ -6,13 +6,26 @@ use crate::oci::Platform;
 
 /// Operating systems that Go knows.
 const SYSTEMS: [&str; 15] = [
-    "aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux", "netbsd", "openbsd",
-    "plan9", "solaris", "windows",
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "windows",
 ];
 /// Architectures that Go knows.
 const ARCHITECTURES: [&str; 17] = [
-    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le", "riscv",
-    "riscv64", "s390x", "sparc64", "wasm", "amd64p32",
+    "386", "amd64", "arm", "arm64", "loong64", "mips", "mips64", "mips64le", "mipsle", "ppc64", "ppc64le",
+    "riscv", "riscv64", "s390x", "sparc64", "wasm", "amd64p32",
 ];
 
 /// A platform as it is written in images: other names of the same, and variants that are understood, are gone.
@@ -41,9 +54,8 @@ pub(super) fn normal(platform: &Platform) -> Platform {
 
 /// Reads `os/architecture[/variant]`, or one of both alone, the rest of which is the caller's.
 pub(super) fn parse(text: &str, default: &Platform) -> Option<Platform> {
-    let fits = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c))
-    };
+    let fits =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     let parts: Vec<&str> = text.split('/').collect();
     if !parts.iter().all(|part| fits(part)) {
         return None;

@@ -2,8 +2,28 @@
 
 use std::collections::BTreeSet;
 
-/// Adds the ports of one word. An error is what was expected.
-pub(super) fn expose(word: &str, ports: &mut BTreeSet<String>) -> Result<(), &'static str> {
+/// The ports of one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ports {
+    first: u16,
+    last: u16,
+    protocol: &'static str,
+}
+
+impl Ports {
+    /// How many they are.
+    pub(super) fn count(self) -> usize {
+        usize::from(self.last - self.first) + 1
+    }
+
+    /// Adds them.
+    pub(super) fn add(self, ports: &mut BTreeSet<String>) {
+        ports.extend((self.first..=self.last).map(|port| format!("{port}/{}", self.protocol)));
+    }
+}
+
+/// Reads one word. An error is what was expected.
+pub(super) fn read(word: &str) -> Result<Ports, &'static str> {
     let (addresses, container) = word.rsplit_once(':').map_or(("", word), |(before, port)| (before, port));
     let (address, host) = addresses.rsplit_once(':').map_or(("", addresses), |(before, port)| (before, port));
     let (port, protocol) = container.split_once('/').unwrap_or((container, ""));
@@ -24,8 +44,7 @@ pub(super) fn expose(word: &str, ports: &mut BTreeSet<String>) -> Result<(), &'s
             return Err("expected as many ports before the colon as after it");
         }
     }
-    ports.extend((first..=last).map(|port| format!("{port}/{protocol}")));
-    Ok(())
+    Ok(Ports { first, last, protocol })
 }
 
 fn range(text: &str) -> Option<(u16, u16)> {
@@ -45,7 +64,8 @@ mod tests {
     fn ports_as_docker_reads_them() {
         let of = |word| {
             let mut ports = BTreeSet::new();
-            expose(word, &mut ports).map(|()| ports.into_iter().collect::<Vec<_>>().join(" "))
+            read(word)?.add(&mut ports);
+            Ok::<_, &str>(ports.into_iter().collect::<Vec<_>>().join(" "))
         };
         assert_eq!(of("80").as_deref(), Ok("80/tcp"));
         assert_eq!(of("53/UDP").as_deref(), Ok("53/udp"));

@@ -44,7 +44,8 @@ impl Planner<'_> {
             (CommandText::Line(line), [first, ..]) => {
                 let size = text.heredocs.iter().map(|document| document.body.text.len()).sum();
                 self.charge(size, span)?;
-                let line = Text { text: self.documents(line, first, &text.heredocs, &mut script), ..line.clone() };
+                let line =
+                    Text { text: self.documents(line, first, &text.heredocs, &mut script), ..line.clone() };
                 self.command(state, &CommandText::Line(line), span)?
             }
             _ => self.command(state, &text.command, span)?,
@@ -77,7 +78,13 @@ impl Planner<'_> {
 
     /// The line with its documents. One document alone is what runs: as a program of its own if it says which, else as
     /// a line. More, or with words around, are what a shell reads.
-    fn documents(&self, line: &Text, first: &Heredoc, all: &[Heredoc], script: &mut Option<Script>) -> String {
+    fn documents(
+        &self,
+        line: &Text,
+        first: &Heredoc,
+        all: &[Heredoc],
+        script: &mut Option<Script>,
+    ) -> String {
         if Heredoc::marker(&line.text).is_some() {
             let content = first.content();
             if !content.starts_with("#!") {
@@ -104,7 +111,8 @@ impl Planner<'_> {
         match kind {
             Kind::Secret => {
                 let id = if source.is_empty() { id } else { source };
-                let base = |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
+                let base =
+                    |path: &str| path.trim_end_matches('/').rsplit('/').next().unwrap_or_default().to_owned();
                 let id = if id.is_empty() { base(&target) } else { id };
                 let default = env.is_none().then(|| format!("/run/secrets/{}", base(&id)));
                 let target = Some(target).filter(|target| !target.is_empty()).or(default);

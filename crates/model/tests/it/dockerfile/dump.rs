@@ -8,7 +8,7 @@ use model::oci::Platform;
 use serde_json::{Map, Value, json};
 
 /// The tree of a file; `null` if something is wrong with it.
-pub fn tree(text: &str) -> Value {
+pub(crate) fn tree(text: &str) -> Value {
     let Ok(file) = dockerfile::parse("Dockerfile", text) else { return Value::Null };
     let stage = |stage: &dockerfile::StageText| {
         json!({
@@ -117,19 +117,19 @@ fn files(files: &Files) -> Map<String, Value> {
 }
 
 /// What the caller chooses in comparisons.
-pub fn choices() -> Choices {
+pub(crate) fn choices() -> Choices {
     let platform = Platform { os: "linux".into(), architecture: "amd64".into(), variant: String::new() };
     Choices { platform: platform.clone(), build_platform: platform, ..Choices::default() }
 }
 
 /// What every image is in comparisons.
-pub fn image() -> Config {
+pub(crate) fn image() -> Config {
     Config::read(br#"{"architecture":"amd64","os":"linux","config":{"Env":["PATH=/usr/bin:/bin","FROM_BASE=yes"],"Cmd":["sh"],"WorkingDir":"/base"},"rootfs":{"type":"layers","diff_ids":["sha256:0000000000000000000000000000000000000000000000000000000000000000"]}}"#)
         .expect("a configuration")
 }
 
 /// The plan of a file; `null` if something is wrong with it.
-pub fn plan(text: &str) -> Value {
+pub(crate) fn plan(text: &str) -> Value {
     let Ok(file) = dockerfile::parse("Dockerfile", text) else { return Value::Null };
     let choices = choices();
     let mut images = Images::default();
@@ -157,23 +157,32 @@ fn plan_of(file: &Dockerfile, choices: &Choices, images: &Images) -> Value {
                         Network::None => "NONE",
                         Network::Host => "HOST",
                     },
-                    "mounts": run.mounts.iter().map(|m| mount(m, &plan)).collect::<Vec<_>>(),
+                    "mounts": sorted(run.mounts.iter().map(|m| mount(m, &plan)).collect()),
                 })),
                 Work::Copy(copy) => {
                     let from = origin(&copy.from, &plan);
                     for (path, below) in &copy.sources {
                         copies.push(json!({
                             "from": from, "src": path, "dest": place(&copy.to),
-                            "owner": copy.owner.clone().unwrap_or_default(), "mode": mode(copy.mode.as_ref()),
+                            "owner": user(copy.owner.as_deref().unwrap_or_default()), "mode": mode(copy.mode.as_ref()),
                             "unpack": false, "include": below.iter().collect::<Vec<_>>(), "exclude": copy.exclude,
                         }));
                     }
-                    documents(&copy.documents, &copy.to, &copy.owner, copy.mode.as_ref(), &copy.exclude, &mut copies);
+                    documents(
+                        &copy.documents,
+                        &copy.to,
+                        copy.owner.as_deref(),
+                        copy.mode.as_ref(),
+                        &copy.exclude,
+                        &mut copies,
+                    );
                 }
                 Work::Add(add) => {
                     for source in &add.sources {
                         let (from, src, unpack) = match source {
-                            Added::Path { path, unpack } => ("local://context".to_owned(), path.clone(), *unpack),
+                            Added::Path { path, unpack } => {
+                                ("local://context".to_owned(), path.clone(), *unpack)
+                            }
                             Added::Url { url, name, checksum, unpack } => {
                                 let sum = checksum.as_ref().map_or(String::new(), |sum| format!(" {sum}"));
                                 (format!("{url}{sum}"), format!("/{name}"), *unpack)
@@ -182,30 +191,48 @@ fn plan_of(file: &Dockerfile, choices: &Choices, images: &Images) -> Value {
                         };
                         copies.push(json!({
                             "from": from, "src": src, "dest": place(&add.to),
-                            "owner": add.owner.clone().unwrap_or_default(), "mode": mode(add.mode.as_ref()),
+                            "owner": user(add.owner.as_deref().unwrap_or_default()), "mode": mode(add.mode.as_ref()),
                             "unpack": unpack, "include": [], "exclude": add.exclude,
                         }));
                     }
-                    documents(&add.documents, &add.to, &add.owner, add.mode.as_ref(), &add.exclude, &mut copies);
+                    documents(
+                        &add.documents,
+                        &add.to,
+                        add.owner.as_deref(),
+                        add.mode.as_ref(),
+                        &add.exclude,
+                        &mut copies,
+                    );
                 }
-                Work::Workdir(folder) => folders.push(json!([folder.path, folder.user])),
+                Work::Workdir(folder) => folders.push(json!([folder.path, user(&folder.user)])),
             }
         }
     }
     json!({ "runs": set(runs), "copies": set(copies), "folders": set(folders), "config": config(&plan.config) })
 }
 
-/// Sorted, each once: the other side has no order.
-fn set(mut list: Vec<Value>) -> Vec<Value> {
+/// The other side has no order.
+fn sorted(mut list: Vec<Value>) -> Vec<Value> {
     list.sort_by_key(Value::to_string);
+    list
+}
+
+/// Nor the same thing twice.
+fn set(list: Vec<Value>) -> Vec<Value> {
+    let mut list = sorted(list);
     list.dedup();
     list
+}
+
+/// BuildKit knows who root is.
+fn user(name: &str) -> String {
+    name.split(':').map(|part| if part == "root" { "0" } else { part }).collect::<Vec<_>>().join(":")
 }
 
 fn documents(
     list: &[dockerfile::Document],
     to: &dockerfile::Place,
-    owner: &Option<String>,
+    owner: Option<&str>,
     permissions: Option<&Mode>,
     exclude: &[String],
     copies: &mut Vec<Value>,
@@ -213,7 +240,7 @@ fn documents(
     for document in list {
         copies.push(json!({
             "from": format!("document {}", document.text), "src": format!("/{}", document.name), "dest": place(to),
-            "owner": owner.clone().unwrap_or_default(), "mode": mode(permissions), "unpack": false, "include": [],
+            "owner": user(owner.unwrap_or_default()), "mode": mode(permissions), "unpack": false, "include": [],
             "exclude": exclude,
         }));
     }
@@ -252,8 +279,11 @@ fn end(stage: &Stage, plan: &Plan) -> String {
     }
 }
 
+/// With the tag that is meant where none is said.
 fn named(image: &Image) -> String {
-    format!("image {} {}", image.name, image.platform)
+    let last = image.name.rsplit('/').next().unwrap_or_default();
+    let tag = if last.contains([':', '@']) { "" } else { ":latest" };
+    format!("image {}{tag} {}", image.name, image.platform)
 }
 
 fn mount(mount: &Mount<Origin>, plan: &Plan) -> Value {
@@ -276,7 +306,9 @@ fn mount(mount: &Mount<Origin>, plan: &Plan) -> Value {
         Mount::Secret { id, target, env, required, owner: o } => {
             json!(["secret", id, target, env, required, owner(o, 0o400)])
         }
-        Mount::Ssh { id, target, required, owner: o } => json!(["ssh", id, target, required, owner(o, 0o600)]),
+        Mount::Ssh { id, target, required, owner: o } => {
+            json!(["ssh", id, target, required, owner(o, 0o600)])
+        }
     }
 }
 
@@ -311,7 +343,7 @@ fn field<'a>(ask: &'a Value, name: &str) -> &'a str {
 }
 
 /// A word and its words; `null` if it cannot be expanded.
-pub fn words(ask: &Value) -> Value {
+pub(crate) fn words(ask: &Value) -> Value {
     let env = list(&ask["env"]).into_iter().filter_map(|line| line.split_once('='));
     let env: std::collections::BTreeMap<_, _> = env.map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
     let escape = field(ask, "escape").chars().next().unwrap_or('\\');
@@ -322,7 +354,7 @@ pub fn words(ask: &Value) -> Value {
 }
 
 /// Which paths are left out; `null` if the file cannot be read.
-pub fn ignore(ask: &Value) -> Value {
+pub(crate) fn ignore(ask: &Value) -> Value {
     match dockerfile::Ignore::parse(".dockerignore", field(ask, "text")) {
         Ok(ignore) => list(&ask["paths"]).into_iter().map(|path| ignore.matches(path)).collect(),
         Err(_) => Value::Null,
@@ -330,14 +362,14 @@ pub fn ignore(ask: &Value) -> Value {
 }
 
 /// Which paths a pattern means; `null` if it is none.
-pub fn matched(ask: &Value) -> Value {
+pub(crate) fn matched(ask: &Value) -> Value {
     let one = |path: &&str| Some(dockerfile::sources(field(ask, "pattern"), &[path]).ok()? == [*path]);
     list(&ask["paths"]).iter().map(one).collect::<Option<Vec<_>>>().map_or(Value::Null, |all| json!(all))
 }
 
 /// The answer to a question, as the other side gives it.
 #[allow(dead_code, reason = "asked by what compares more than stands here")]
-pub fn answer(ask: &Value) -> Value {
+pub(crate) fn answer(ask: &Value) -> Value {
     match field(ask, "do") {
         "tree" => tree(field(ask, "text")),
         "plan" => plan(field(ask, "text")),

@@ -46,7 +46,8 @@ fn images_are_asked_for_in_rounds() {
     assert!(wrong.list[0].title.contains("debian:12 for linux/amd64"));
     // One of them brings an instruction that needs another image.
     for base in dockerfile::bases(&file, &choices, &images).unwrap().iter().filter(|base| base.begins) {
-        let recorded = if base.image.name == "alpine" { vec!["COPY --from=tools:2 /t /t".to_owned()] } else { vec![] };
+        let recorded =
+            if base.image.name == "alpine" { vec!["COPY --from=tools:2 /t /t".to_owned()] } else { vec![] };
         images.insert(&base.image, Config { on_build: recorded, ..dump::image() });
     }
     assert!(names(&images).contains(&("tools:2".to_owned(), false)));
@@ -61,13 +62,17 @@ fn images_are_asked_for_in_rounds() {
 
 #[test]
 fn triggers_of_a_stage_run_in_what_begins_with_it() {
-    let plan = plan("FROM a AS base\nONBUILD RUN <<E\nx\nE\nONBUILD COPY --from=tools y z\nFROM base\nRUN last\n");
+    let plan =
+        plan("FROM a AS base\nONBUILD RUN <<E\nx\nE\nONBUILD COPY --from=tools y z\nFROM base\nRUN last\n");
     let lines: Vec<_> = runs(&plan).iter().map(|run| run.argv[2].clone()).collect();
     assert_eq!(lines, ["x\n", "last"]);
-    assert_eq!(plan.stages[1].from, From::Stage(match plan.stages[1].from {
-        From::Stage(id) => id,
-        _ => panic!("a stage"),
-    }));
+    assert_eq!(
+        plan.stages[1].from,
+        From::Stage(match plan.stages[1].from {
+            From::Stage(id) => id,
+            _ => panic!("a stage"),
+        })
+    );
     let text = "FROM scratch AS base\nONBUILD COPY --from=later x y\nFROM base\nFROM scratch AS later\n";
     let choices = Choices { target: None, ..dump::choices() };
     assert!(planned(text, &choices, &dump::image()).is_ok(), "the target needs no trigger");
@@ -90,7 +95,10 @@ fn variables_are_seen_where_they_are_declared() {
     let runs = runs(&plan);
     let of = |run: &Run, name: &str| run.env.get(name).cloned().unwrap_or_default();
     let all = |run: &Run| ["A", "B", "C", "D", "E"].map(|name| of(run, name)).join(",");
-    assert_eq!(runs.iter().map(|run| all(run)).collect::<Vec<_>>(), [",,,,", "7,b,7b,d,7b", "7,b,7b,d,late", "7,b,7b,d,late"]);
+    assert_eq!(
+        runs.iter().map(|run| all(run)).collect::<Vec<_>>(),
+        [",,,,", "7,b,7b,d,7b", "7,b,7b,d,late", "7,b,7b,d,late"]
+    );
     assert_eq!(of(runs[0], "FROM_BASE"), "yes");
     assert_eq!(runs[0].proxies.keys().collect::<Vec<_>>(), ["HTTP_PROXY", "http_proxy"]);
     // What an ARG said is no part of the image.
@@ -134,22 +142,32 @@ fn every_kind_of_source_and_mount_is_resolved() {
          ADD https://example.org/r.git?subdir=s&commit=aaaaaaaaaa#v1 /g\nADD a.tar .\nCOPY --parents a/./b/* --chmod=2755 /to/\n"
     );
     let text = text.replace("COPY --parents a/./b/* --chmod=2755", "COPY --parents --chmod=2755 a/./b/*");
-    let plan = plan(&(text + "RUN --mount=target=m --mount=type=tmpfs,target=/t,size=1m --mount=type=cache,target=/c,sharing=locked,mode=0700 x\n"));
+    let plan = plan(
+        &(text
+            + "RUN --mount=target=m --mount=type=tmpfs,target=/t,size=1m --mount=type=cache,target=/c,sharing=locked,mode=0700 x\n"),
+    );
     let steps = &plan.stages[0].steps;
     let Work::Add(add) = &steps[1].work else { panic!("ADD") };
     assert_eq!((add.to.path.as_str(), add.to.folder), ("/base/w/dir", true));
-    assert!(matches!(&add.sources[0], Added::Url { name, checksum: Some(_), unpack: false, .. } if name == "y.tgz"));
+    assert!(
+        matches!(&add.sources[0], Added::Url { name, checksum: Some(_), unpack: false, .. } if name == "y.tgz")
+    );
     let Work::Add(add) = &steps[2].work else { panic!("ADD") };
     let Added::Git { remote, reference, commit, folder, .. } = &add.sources[0] else { panic!("git") };
     assert_eq!(remote, "https://example.org/r.git");
-    assert_eq!([reference, commit, folder].map(Option::as_deref), [Some("v1"), Some("aaaaaaaaaa"), Some("s")]);
+    assert_eq!(
+        [reference, commit, folder].map(Option::as_deref),
+        [Some("v1"), Some("aaaaaaaaaa"), Some("s")]
+    );
     let Work::Add(add) = &steps[3].work else { panic!("ADD") };
     assert!(matches!(&add.sources[0], Added::Path { path, unpack: true } if path == "/a.tar"));
     let Work::Copy(copy) = &steps[4].work else { panic!("COPY") };
     assert_eq!(copy.sources, [("/a".to_owned(), Some("b/*".to_owned()))]);
     assert_eq!(copy.mode, Some(Mode::Octal(0o2755)));
     let mounts = &runs(&plan)[0].mounts;
-    assert!(matches!(&mounts[0], Mount::Bind { from: Origin::Context, target, writable: false, .. } if target == "/base/w/m"));
+    assert!(
+        matches!(&mounts[0], Mount::Bind { from: Origin::Context, target, writable: false, .. } if target == "/base/w/m")
+    );
     assert!(matches!(&mounts[1], Mount::Tmpfs { size: Some(0x10_0000), .. }));
     assert!(matches!(&mounts[2], Mount::Cache { id, from: Origin::Scratch, .. } if id == "/c"));
 }

@@ -1,12 +1,13 @@
 FROM debian
-ENV d=/data f="a file"
+ENV d=/data f="a file" o=5
 WORKDIR /w
 COPY a b c dir/
 COPY a .
 COPY a ./
 COPY a ..
 COPY ./a/../b //x//y
-COPY --link --chown=$d:g a $d/
+COPY --link --chown=${o}:7 a $d/
+COPY --chown=$d:g a $d/
 COPY --chmod=755 --chown=1000 [ "with space", "x y/" ]
 COPY *.go /go/
 COPY [^a]*? /s/

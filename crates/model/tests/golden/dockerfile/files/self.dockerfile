@@ -1,2 +1,0 @@
-FROM debian AS debian
-COPY --from=debian a b
