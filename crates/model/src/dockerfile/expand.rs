@@ -336,7 +336,7 @@ impl Lexer<'_> {
 
     /// What follows the name in braces, and the brace.
     fn modified(&mut self, name: &str) -> Result<String, ExpandError> {
-        let first = self.next().ok_or_else(|| ExpandError::Open('}'))?;
+        let first = self.next().ok_or(ExpandError::Open('}'))?;
         let (null_is_unset, modifier) = match first {
             '}' => {
                 return Ok(match self.get(name) {

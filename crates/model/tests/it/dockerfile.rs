@@ -29,6 +29,7 @@ fn answers(name: &str) -> Vec<(Value, Value)> {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "every golden file is read, in whatever order")]
 fn files_mean_what_they_mean_to_buildkit() {
     let mut count = 0;
     for entry in fs::read_dir(golden().join("files")).unwrap() {

@@ -101,7 +101,7 @@ impl Checker {
                 }
                 ("name", Some(content)) if device.name.is_empty() => content.clone_into(&mut device.name),
                 (other, _) if device.name.is_empty() && other != "required" => {
-                    device.name = field.text.clone()
+                    device.name = field.text.clone();
                 }
                 _ => {
                     let label = "expected `name=device` and perhaps `required`";

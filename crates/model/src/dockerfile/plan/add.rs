@@ -85,7 +85,7 @@ impl Planner<'_> {
         let commit = checksum.map(str::to_owned);
         match (&git.commit, &commit) {
             (Some(own), Some(flag)) if own != flag => {
-                wrong = Some(format!("the flag says another commit: `{flag}`"))
+                wrong = Some(format!("the flag says another commit: `{flag}`"));
             }
             (None, _) => git.commit = commit,
             _ => {}
