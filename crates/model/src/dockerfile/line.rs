@@ -44,6 +44,10 @@ impl Line {
     /// Adds bytes that stand at a place of the file.
     pub(super) fn push(&mut self, piece: &str, at: usize) {
         if !piece.is_empty() || self.runs.is_empty() {
+            // A run without a byte only says where nothing stands.
+            if self.text.is_empty() {
+                self.runs.clear();
+            }
             self.runs.push((self.text.len(), at));
             self.text.push_str(piece);
         }
@@ -201,6 +205,8 @@ mod tests {
         assert_eq!(line.place(4..6), 13..15);
         assert_eq!(line.place(1..5), 1..14);
         assert_eq!(line.in_place(), "ab           cd");
+        let late = self::line(&[("", 0), ("a", 3)]);
+        assert_eq!((late.span(), late.in_place()), (3..4, "a".to_owned()));
         let part = line.slice(1..5);
         assert_eq!((part.as_str(), part.span()), ("b  c", 1..14));
         assert_eq!(line.slice(3..3).as_str(), "");
