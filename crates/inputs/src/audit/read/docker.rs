@@ -210,6 +210,16 @@ mod tests {
     }
 
     #[test]
+    fn bases_are_known_through_modifiers() {
+        let file = read("ARG V=3.12-slim\nARG N\nFROM a:${V%-*}\n");
+        let of = |text| file.expand(text);
+        assert_eq!(of("a:${V%-*}").as_deref(), Some("a:3.12"));
+        assert_eq!(of("a:${N:-1}").as_deref(), Some("a:1"));
+        assert_eq!(of("\"a:${V//./_}\"").as_deref(), Some("a:3_12-slim"));
+        assert_eq!((of("a:$N"), of("a:${V^^}")), (None, None));
+    }
+
+    #[test]
     fn another_escape_and_no_end() {
         let file = read("# escape=`\nFROM a:1\nRUN x `\n y\nRUN z \\");
         assert_eq!(file.instructions.len(), 3);
