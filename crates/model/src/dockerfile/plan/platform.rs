@@ -57,7 +57,8 @@ pub(super) fn parse(text: &str, default: &Platform) -> Option<Platform> {
     let fits =
         |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c));
     let parts: Vec<&str> = text.split('/').collect();
-    if !parts.iter().all(|part| fits(part)) {
+    // An operating system has no dot in it.
+    if !parts.iter().all(|part| fits(part)) || (parts.len() > 1 && parts[0].contains('.')) {
         return None;
     }
     let platform = |os: &str, architecture: &str, variant: &str| Platform {
@@ -119,6 +120,7 @@ mod tests {
             ("linux/", None),
             ("a/b/c/d", None),
             ("linux/am d", None),
+            ("li.nux/amd64", None),
         ] {
             assert_eq!(parse(text, &default).map(|p| p.to_string()).as_deref(), expected, "{text}");
         }
