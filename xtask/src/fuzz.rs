@@ -12,7 +12,7 @@ use crate::tools::command;
 use crate::tree;
 
 /// Every target: its file in `fuzz/src`.
-const TARGETS: &[&str] = &["lock", "transcript", "recipe", "bundle", "statement"];
+const TARGETS: &[&str] = &["lock", "transcript", "recipe", "bundle", "statement", "dockerfile"];
 /// For each, where nothing is said.
 const SECONDS: u64 = 60;
 /// Counters in every branch, and what values are compared with.

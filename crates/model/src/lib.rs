@@ -7,7 +7,7 @@
 //! `Cargo.toml`).
 //!
 //! Read in this order: a [`Digest`] names bytes, a [`RelPath`] names a place, a [`tree`] is made of both;
-//! a [`recipe`] says what to build, a [`lock`] says from what exactly, an [`action`] is one step with everything
+//! a [`dockerfile`] and a [`recipe`] say what to build, a [`lock`] says from what exactly, an [`action`] is one step with everything
 //! resolved, under [`Conditions`].
 
 pub mod digest;
@@ -17,6 +17,7 @@ pub mod tree;
 
 pub mod conditions;
 pub mod diagnostic;
+pub mod dockerfile;
 pub mod limits;
 pub mod oci;
 pub mod purl;

@@ -1,8 +1,10 @@
-//! Dockerfiles as instructions: parser directives, continued lines, comments between them, documents (`<<EOF`), flags,
-//! the JSON form, stages, and what is known of `ARG` and `ENV` in a `FROM`.
+//! Dockerfiles as an audit looks at them: the statements of `model::dockerfile`, broken or not, each with its keyword,
+//! flags and arguments where they stand, and what is known of `ARG` in a `FROM`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+
+use model::dockerfile::{self, Statement};
 
 use super::node::Node;
 use super::{json, shell};
@@ -43,10 +45,12 @@ pub(crate) struct Word {
 }
 
 /// A Dockerfile.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Dockerfile {
     /// `# syntax=…`.
     pub(crate) syntax: Option<Word>,
+    /// What escapes.
+    escape: char,
     pub(crate) instructions: Vec<Instruction>,
     /// The names of stages, by number; an unnamed one is empty.
     pub(crate) stages: Vec<String>,
@@ -98,21 +102,19 @@ impl Instruction {
 impl Dockerfile {
     /// `text` with the defaults of `ARG`s in it, if they are all known.
     pub(crate) fn expand(&self, text: &str) -> Option<String> {
-        let known = self.args.iter().map(|(name, word)| (name.clone(), word.text.clone())).collect();
+        let known: BTreeMap<_, _> =
+            self.args.iter().map(|(n, word)| (n.clone(), word.text.clone())).collect();
         let mut out = text.to_owned();
         // A default may be composed of others, but not for ever.
         for _ in 0..8 {
-            let next = shell::Script { commands: Vec::new(), known: BTreeMap::clone(&known) }.expand(&out);
-            if next == out || next.len() > 4096 {
+            let next = dockerfile::expand(&out, self.escape, &known).ok()?;
+            if !next.unset.is_empty() || next.text.len() > 4096 {
+                return None;
+            }
+            if next.text == out {
                 break;
             }
-            out = next;
-        }
-        // `${NAME:-default}` of an argument without a value.
-        if let (Some(start), true) = (out.find("${"), out.contains(":-")) {
-            let end = out[start..].find('}').map(|end| start + end)?;
-            let default = out[start + 2..end].split_once(":-")?.1.to_owned();
-            out.replace_range(start..=end, &default);
+            out = next.text;
         }
         (!out.contains('$')).then_some(out)
     }
@@ -125,77 +127,15 @@ impl Dockerfile {
     }
 }
 
-/// A line: where it stands, without its end.
-fn lines(text: &str) -> Vec<Range<usize>> {
-    let mut list = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        let bare = line.trim_end_matches(['\n', '\r']);
-        list.push(start..start + bare.len());
-        start += line.len();
-    }
-    list
-}
-
-/// Reads a Dockerfile.
+/// Reads a Dockerfile. What is wrong with it is not asked.
 pub(crate) fn read(text: &str) -> Dockerfile {
-    let mut file = Dockerfile::default();
-    let lines = lines(text);
-    let mut next = 0;
-    let mut escape = '\\';
-    // Directives stand before everything else, even before other comments.
-    while let Some((name, value)) = lines.get(next).and_then(|line| directive(text, line)) {
-        match name.as_str() {
-            "escape" if value.text == "`" => escape = '`',
-            "syntax" => file.syntax = Some(value),
-            _ => {}
-        }
-        next += 1;
-    }
-    while let Some(line) = lines.get(next) {
-        let raw = &text[line.clone()];
-        let trimmed = raw.trim_start();
-        next += 1;
-        if trimmed.is_empty() || trimmed.starts_with('#') {
-            continue;
-        }
-        let start = line.start + (raw.len() - trimmed.len());
-        let mut end = line.end;
-        // Everything of the instruction, as long as it stands there.
-        let mut body = trimmed.to_owned();
-        let mut from = start;
-        loop {
-            let whole = &text[from..end];
-            let bare = whole.trim_end();
-            if !bare.ends_with(escape) {
-                break;
-            }
-            let cut = body.len() - (whole.len() - bare.len()) - escape.len_utf8();
-            body.truncate(cut);
-            body.push_str(&" ".repeat(end - start - cut));
-            // Comments and empty lines between are no part of it.
-            let mut more = None;
-            while let Some(line) = lines.get(next) {
-                let raw = &text[line.clone()];
-                next += 1;
-                body.push_str(&" ".repeat(line.start - (start + body.len())));
-                if raw.trim_start().starts_with('#') || raw.trim().is_empty() {
-                    body.push_str(&" ".repeat(raw.len()));
-                    end = line.end;
-                    continue;
-                }
-                body.push_str(raw);
-                more = Some(line.clone());
-                break;
-            }
-            match more {
-                Some(line) => (from, end) = (line.start, line.end),
-                None => break,
-            }
-        }
-        let mut instruction = instruction(&body, start);
-        instruction.span = start..end;
-        documents(text, &lines, &mut next, &mut instruction);
+    let reading = dockerfile::read(text);
+    let syntax = reading.directives.syntax.map(|text| Word { text: text.text, span: text.span });
+    let escape = reading.directives.escape.char();
+    let mut file =
+        Dockerfile { syntax, escape, instructions: Vec::new(), stages: Vec::new(), args: BTreeMap::new() };
+    for statement in &reading.statements {
+        let mut instruction = instruction(statement);
         if instruction.keyword == "FROM" {
             let words = instruction.words();
             let named = words.get(1).filter(|w| w.text.eq_ignore_ascii_case("as")).and(words.get(2));
@@ -215,94 +155,28 @@ pub(crate) fn read(text: &str) -> Dockerfile {
     file
 }
 
-/// `# name=value`.
-fn directive(text: &str, line: &Range<usize>) -> Option<(String, Word)> {
-    let raw = &text[line.clone()];
-    let inner = raw.trim_start().strip_prefix('#')?;
-    let (name, value) = inner.split_once('=')?;
-    let name = name.trim().to_ascii_lowercase();
-    if !matches!(name.as_str(), "syntax" | "escape" | "check") {
-        return None;
-    }
-    let start = line.end - value.trim_start().len();
-    let value = value.trim();
-    Some((name, Word { text: value.to_owned(), span: start..start + value.len() }))
-}
-
-/// Keyword, flags and arguments.
-fn instruction(body: &str, start: usize) -> Instruction {
-    let mut at = 0;
-    let mut onbuild = false;
-    let mut keyword;
-    loop {
-        let rest = &body[at..];
-        let word = rest.split_whitespace().next().unwrap_or_default();
-        keyword = word.to_ascii_uppercase();
-        at += (rest.len() - rest.trim_start().len()) + word.len();
-        if keyword != "ONBUILD" || onbuild {
-            break;
-        }
-        onbuild = true;
-    }
-    let mut flags = Vec::new();
-    loop {
-        let rest = &body[at..];
-        let blanks = rest.len() - rest.trim_start().len();
-        let word = rest.split_whitespace().next().unwrap_or_default();
-        let takes = matches!(keyword.as_str(), "FROM" | "COPY" | "ADD" | "RUN" | "HEALTHCHECK");
-        let Some(flag) = word.strip_prefix("--").filter(|_| takes && word.len() > 2) else {
-            at += blanks;
-            break;
-        };
-        let (name, value) = flag.split_once('=').unwrap_or((flag, ""));
-        let from = start + at + blanks;
-        flags.push(Flag { name: name.to_owned(), value: value.to_owned(), span: from..from + word.len() });
-        at += blanks + word.len();
-    }
-    let (text, at) = (body[at..].to_owned(), start + at);
-    Instruction { keyword, onbuild, span: start..start, flags, at, text, documents: Vec::new(), stage: None }
-}
-
-/// The documents that follow `RUN`, `COPY` and `ADD`.
-fn documents(text: &str, lines: &[Range<usize>], next: &mut usize, instruction: &mut Instruction) {
-    if !matches!(instruction.keyword.as_str(), "RUN" | "COPY" | "ADD") {
-        return;
-    }
+fn instruction(statement: &Statement) -> Instruction {
+    let acting = statement.acting();
+    let text = acting.arguments.in_place();
+    let flags = acting.flags.iter().map(|flag| Flag {
+        name: flag.name.clone(),
+        value: flag.value.as_ref().map_or_else(String::new, |value| value.text.clone()),
+        span: flag.span.clone(),
+    });
     // What runs a document as its script: nothing before it, or a shell.
-    let alone = instruction.keyword == "RUN" && {
-        let before = instruction.text.split("<<").next().unwrap_or_default().trim();
-        before.is_empty()
-            || ["sh", "bash", "ash", "/bin/sh", "/bin/bash"].contains(&before)
-            || before.split(' ').next().is_some_and(|word| word.ends_with("bash") || word == "sh")
-    };
-    let mut names = Vec::new();
-    let mut rest = instruction.text.as_str();
-    while let Some(at) = rest.find("<<") {
-        let after = &rest[at + 2..];
-        let (after, here) = match after.strip_prefix('<') {
-            Some(after) => (after, true),
-            None => (after, false),
-        };
-        let after = after.strip_prefix('-').unwrap_or(after);
-        let bare = after.trim_start_matches(['"', '\'']);
-        let end = bare.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(bare.len());
-        if end > 0 && !here && !bare.starts_with(|c: char| c.is_ascii_digit()) {
-            names.push(bare[..end].to_owned());
-        }
-        rest = after;
-    }
-    for name in names {
-        let Some(first) = lines.get(*next) else { return };
-        let start = first.start;
-        let mut end = text.len();
-        while let Some(line) = lines.get(*next) {
-            *next += 1;
-            if text[line.clone()].trim_start_matches('\t') == name {
-                end = line.start;
-                break;
-            }
-        }
-        instruction.documents.push((start..end.max(start), alone));
+    let before = text.split("<<").next().unwrap_or_default().trim();
+    let alone = acting.is("RUN")
+        && (["", "sh", "bash", "ash", "/bin/sh", "/bin/bash"].contains(&before)
+            || before.split(' ').next().is_some_and(|word| word.ends_with("bash") || word == "sh"));
+    Instruction {
+        keyword: acting.keyword.text.to_ascii_uppercase(),
+        onbuild: statement.trigger.is_some(),
+        span: statement.span.clone(),
+        flags: flags.collect(),
+        at: acting.arguments.span().start,
+        documents: statement.heredocs.iter().map(|h| (h.body.span.clone(), alone)).collect(),
+        stage: None,
+        text,
     }
 }
 
@@ -333,6 +207,16 @@ mod tests {
         let copy = &file.instructions[5];
         assert!(copy.onbuild && copy.flag("from").unwrap().value == "build");
         assert_eq!(&TEXT[copy.words()[1].span.clone()], "\"y\"");
+    }
+
+    #[test]
+    fn bases_are_known_through_modifiers() {
+        let file = read("ARG V=3.12-slim\nARG N\nFROM a:${V%-*}\n");
+        let of = |text| file.expand(text);
+        assert_eq!(of("a:${V%-*}").as_deref(), Some("a:3.12"));
+        assert_eq!(of("a:${N:-1}").as_deref(), Some("a:1"));
+        assert_eq!(of("\"a:${V//./_}\"").as_deref(), Some("a:3_12-slim"));
+        assert_eq!((of("a:$N"), of("a:${V^^}")), (None, None));
     }
 
     #[test]

@@ -1,0 +1,2 @@
+ARG a=b
+ARG c

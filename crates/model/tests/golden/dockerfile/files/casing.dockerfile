@@ -1,0 +1,3 @@
+from debian as Base
+run a
+copy --FROM=x y

@@ -1,0 +1,3 @@
+FROM debian
+RUN echo it's <<EOF
+RUN x

@@ -1,0 +1,6 @@
+FROM "debian:12" AS q
+ENV a="b c"d'e f' g=\"h\" i='j\' k="l\\m" n="o\n"
+ENV "quoted key"=x
+LABEL t="x \" y" u=''
+ARG v="w x" y=z\ z
+ENV z=$v$y

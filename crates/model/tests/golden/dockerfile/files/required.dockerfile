@@ -1,0 +1,2 @@
+FROM debian
+ENV a=${b:?is needed}
