@@ -130,10 +130,12 @@ fn check_sum(header: &Fields<'_>, block: &[u8]) -> Result<(), ReadError> {
 fn number(header: &Fields<'_>, field: &[u8], what: &str) -> Result<u64, ReadError> {
     let wrong = || header.damaged(format!("{what} in octal"), format!("{:?}", lossy(field)));
     if field[0] & 0x80 != 0 {
-        if field[0] != 0x80 || field[1..field.len() - 8].iter().any(|&byte| byte != 0) {
+        // The number follows, in as many bytes as the field has.
+        let (more, number) = field[1..].split_at((field.len() - 1).saturating_sub(8));
+        if field[0] != 0x80 || more.iter().any(|&byte| byte != 0) {
             return Err(unsupported(&format!("{what} is negative or has more than 64 bits")));
         }
-        return Ok(field[field.len() - 8..].iter().fold(0, |n, &byte| n << 8 | u64::from(byte)));
+        return Ok(number.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)));
     }
     let text = field.trim_ascii();
     let text = until_nul(text).trim_ascii();
