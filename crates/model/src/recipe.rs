@@ -7,6 +7,7 @@
 mod check;
 mod checker;
 mod conditions;
+mod leaks;
 mod limits;
 mod policies;
 mod raw;
@@ -26,6 +27,7 @@ use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
+pub use leaks::AllowedLeak;
 pub use rule::{Rule, UnknownRule};
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
@@ -289,6 +291,8 @@ pub struct Artifact {
     pub prefix: RelPath,
     /// By which rules its files are normalised before they are packed. None by default.
     pub normalize: BTreeSet<Rule>,
+    /// What may be found in it. Nothing by default.
+    pub allow_leaks: Vec<AllowedLeak>,
 }
 
 /// How an artifact is packed.

@@ -5,6 +5,7 @@
 mod golden;
 mod hostile;
 mod invariance;
+mod leak;
 mod normal;
 mod packages;
 mod readers;

@@ -1,5 +1,7 @@
 //! `selfsame build`: from recipe and lock to signed artifacts.
 
+mod leaks;
+
 use std::path::{Path, PathBuf};
 
 use engine::attest::{Attested, attest, record_failure};
@@ -11,7 +13,7 @@ use model::Event;
 use model::tree::Node;
 use serde_json::{Value, json};
 
-use crate::args::Sandbox;
+use crate::args::{Leaks, Sandbox};
 use crate::failure::Failure;
 use crate::out::Out;
 use crate::output::answer::{Answer, Table};
@@ -54,6 +56,9 @@ pub(crate) struct Options {
     /// How well steps are sealed; what is degraded is in provenance, and in a cache of its own
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub(crate) sandbox: Sandbox,
+    /// What follows from build paths, names of this machine and its user, keys and tokens in artifacts
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) leaks: Leaks,
 }
 
 impl Options {
@@ -106,7 +111,8 @@ pub(crate) fn finish(
             };
             let (trace, degraded) = (options.trace, options.degraded());
             let cx = &engine::Context { events: &events, trace, secrets, degraded, ..*cx };
-            engine::build(cx, &job, fresh).inspect_err(|error| {
+            let how = (fresh, options.leaks);
+            leaks::build(cx, session, project, &job, how).inspect_err(|error| {
                 // Nothing ran.
                 let not_begun = error.inputs_are_missing() || matches!(error, BuildError::NoSecret { .. });
                 if !not_begun {
@@ -116,6 +122,7 @@ pub(crate) fn finish(
         })?;
         // Writing reads what may have been kept for years: before the build counts as done, not after.
         let files = write(session, &job, &built, &out)?;
+        leaks::tell(session, &built);
         Ok((built, files))
     };
     let (built, files) =
@@ -197,7 +204,7 @@ pub(crate) fn data(done: &Finished) -> Value {
         .zip(&done.files)
         .map(|(packed, file)| {
             json!({ "name": packed.name, "format": packed.format, "digest": packed.digest,
-                    "encoder": packed.encoder, "path": file, "bundle": bundle_path(file) })
+                    "encoder": packed.encoder, "path": file, "bundle": bundle_path(file), "leaks": leaks::data(&done.built, &packed.name) })
         })
         .collect();
     json!({

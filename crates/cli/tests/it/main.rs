@@ -19,6 +19,7 @@ mod dpkg;
 mod end;
 mod formats;
 mod languages;
+mod leaks;
 mod limits;
 mod mirror;
 mod mistakes;

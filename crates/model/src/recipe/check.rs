@@ -9,7 +9,8 @@ use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
 use super::uses;
 use super::{
-    Artifact, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, conditions, limits, policies,
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, conditions, leaks, limits,
+    policies,
 };
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath, Sha256};
@@ -434,10 +435,11 @@ impl Checker {
                     Some(help.into()),
                 );
             }
-            if let (Some(name), Some(format), Some(from), Some(prefix), Some(normalize)) =
-                (name, format, from, prefix, normalize)
+            let allow_leaks = leaks::lower(self, &a.allow_leaks);
+            if let (Some(name), Some(format), Some(from), Some(prefix), Some(normalize), Some(allow_leaks)) =
+                (name, format, from, prefix, normalize, allow_leaks)
             {
-                list.push(Artifact { name, format, from, prefix, normalize });
+                list.push(Artifact { name, format, from, prefix, normalize, allow_leaks });
             }
         }
         (list.len() == raw.len()).then_some(list)

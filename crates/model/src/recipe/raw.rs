@@ -153,6 +153,16 @@ pub(super) struct RawArtifact {
     pub(super) prefix: Option<At<String>>,
     #[serde(default)]
     pub(super) normalize: Vec<At<String>>,
+    #[serde(default)]
+    pub(super) allow_leaks: Vec<At<RawAllowedLeak>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawAllowedLeak {
+    pub(super) rule: At<String>,
+    pub(super) path: Option<At<String>>,
+    pub(super) reason: At<String>,
 }
 
 /// Reads the shapes. The first thing that does not fit is reported.

@@ -192,5 +192,8 @@ fn numbers_that_octal_digits_do_not_hold_are_read() {
     let told: Vec<_> = told.iter().map(|change| change.before.as_str()).collect();
     assert!(told.contains(&"3000000:4000000000 u:g"), "{told:?}");
     scene.run("tar --format=gnu --mtime=@-9000000000 -cf x.tar x");
-    assert!(!made("x.tar", &scene.read("x.tar")).left.is_empty(), "a time before 1970 is left with its reason");
+    assert!(
+        !made("x.tar", &scene.read("x.tar")).left.is_empty(),
+        "a time before 1970 is left with its reason"
+    );
 }
