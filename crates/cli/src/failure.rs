@@ -419,6 +419,9 @@ impl From<BuildError> for Failure {
                 .help(format!(
                     "declare only what can be kept in `outputs`, or look around: `selfsame shell {step}`"
                 )),
+            BuildError::Unnormalised { log, .. } => Self::new(Exit::StepFailed, title)
+                .help(format!("the whole log: `selfsame show --raw {log}`"))
+                .help("leave the file out of the outputs, or take out `normalize`"),
             BuildError::NoSecret { secret, .. } => Self::new(Exit::NotAuthenticated, title)
                 .help(format!("give it: --secret {secret}=FILE, or --secret {secret}=env:VARIABLE")),
             BuildError::Recorded { secret, .. } => Self::new(Exit::StepFailed, title).help(format!(

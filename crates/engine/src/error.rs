@@ -73,6 +73,16 @@ pub enum BuildError {
         /// Its whole log.
         log: Digest,
     },
+    /// A step ended well but an output cannot be normalised as the recipe asks.
+    #[error("step `{step}` ended well but {reason}")]
+    Unnormalised {
+        /// Which step.
+        step: String,
+        /// What and why.
+        reason: String,
+        /// Its whole log.
+        log: Digest,
+    },
     /// A step that would run has a secret that was not given.
     #[error("step `{step}` needs the secret `{secret}`, which was not given")]
     NoSecret {

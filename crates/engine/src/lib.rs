@@ -23,12 +23,14 @@ mod limit;
 mod log;
 mod missing;
 mod network;
+mod normal;
 pub mod observation;
 mod run;
 mod sealed;
 pub mod secrets;
 mod sweep;
 mod tell;
+mod tree;
 pub mod usage;
 
 pub mod normalize;

@@ -1,7 +1,5 @@
 //! Packs what a recipe ships, its files normalised where the recipe asks for it.
 
-mod normal;
-
 use std::fs::File;
 use std::io::{self, Read};
 use std::time::Instant;
@@ -14,6 +12,7 @@ use model::{Conditions, Digest, RelPath};
 use serde::Serialize;
 use store::Store;
 
+use crate::normal::{self, Normal};
 use crate::plan::{self, Results};
 use crate::{BuildError, Context, Job};
 
@@ -96,6 +95,13 @@ fn pack(
         format: artifact.format.as_str(),
         reason,
     };
+    let normal = |name: &str, node: &Node| {
+        let (rules, owner) = (&artifact.normalize, artifact.name.as_str());
+        // A damaged member of an archive stays as it is; of a single file nothing else is left.
+        let strict = artifact.format == Format::File;
+        let normal = Normal { rules, epoch: conditions.source_date_epoch, owner, strict };
+        normal.node(cx, name, node).map_err(|refused| refused.or(wrong))
+    };
     match (artifact.format, node) {
         (_, Node::Symlink(target)) => {
             return Err(wrong(format!("`{}` is a symbolic link to `{target}`", artifact.from)));
@@ -103,13 +109,20 @@ fn pack(
         (Format::File, Node::File { digest, executable }) => {
             // Held open once, so that damaged bytes are seen here and not by who uses the artifact.
             cx.store.open_blob(digest)?;
-            let digest = normal::file(cx, artifact, &artifact.name, digest, conditions)?;
+            let Node::File { digest, .. } = normal(&artifact.name, node)? else {
+                unreachable!("a file stays one")
+            };
             return Ok((packed(digest, *executable), false));
         }
         (Format::File, Node::Directory(_)) => {
             return Err(wrong(format!("`{}` is a directory; choose `dir` or an archive", artifact.from)));
         }
-        (Format::Dir, Node::Directory(digest)) => return Ok((packed(*digest, false), false)),
+        (Format::Dir, Node::Directory(_)) => {
+            let Node::Directory(digest) = normal(&artifact.name, node)? else {
+                unreachable!("a folder stays one")
+            };
+            return Ok((packed(digest, false), false));
+        }
         (Format::Dir, Node::File { .. }) => {
             return Err(wrong(format!("`{}` is a file; choose `file`", artifact.from)));
         }
@@ -132,13 +145,13 @@ fn pack(
     }
     let name = artifact.name.clone();
     (cx.events)(Event::Started { stage: "package", name, total: None, unit: Unit::Bytes });
-    let members: Vec<Member> = match node {
+    let node = normal(member.as_str(), node)?;
+    let members: Vec<Member> = match &node {
         Node::Directory(root) => {
             cx.store.walk(root)?.into_iter().map(|(path, node)| Member { path, node }).collect()
         }
         _ => vec![Member { path: member, node: node.clone() }],
     };
-    let members = normal::members(cx, artifact, members, conditions)?;
     let options = Options { mtime: conditions.source_date_epoch, prefix: artifact.prefix.clone() };
     let mut writer = cx.store.writer()?;
     let contents = Blobs { store: cx.store, failed: std::cell::RefCell::new(None) };

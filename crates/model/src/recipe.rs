@@ -231,6 +231,8 @@ pub struct Step {
     pub timeout: Duration,
     /// What else it may use.
     pub limits: Limits,
+    /// By which rules its outputs are normalised before they are kept. None by default.
+    pub normalize: BTreeSet<Rule>,
     /// What follows from attempts at what is not declared: the step's word, else the recipe's, else the default.
     pub policies: Policies,
 }

@@ -345,6 +345,7 @@ impl Checker {
         let (uses, record) = uses::lower(self, raw);
         let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
         let limits = limits::lower(self, raw);
+        let normalize = self.rules(&raw.normalize);
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
         let policies = policies::lower(self, &raw.violations, policies);
@@ -360,6 +361,7 @@ impl Checker {
             secrets,
             timeout: timeout?,
             limits,
+            normalize: normalize?,
             policies,
         })
     }
@@ -426,15 +428,6 @@ impl Checker {
                 self.wrong(&a.name, "not the name of a wheel", "", Some(help.into()));
             }
             let normalize = self.rules(&a.normalize);
-            if let (Some(at), Some(Format::Dir)) = (a.normalize.first(), format) {
-                let help = "normalise in a step, or pack an archive";
-                self.wrong(
-                    at,
-                    "a folder is not normalised",
-                    "its files are those of the step",
-                    Some(help.into()),
-                );
-            }
             let allow_leaks = leaks::lower(self, &a.allow_leaks);
             if let (Some(name), Some(format), Some(from), Some(prefix), Some(normalize), Some(allow_leaks)) =
                 (name, format, from, prefix, normalize, allow_leaks)

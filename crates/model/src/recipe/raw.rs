@@ -130,6 +130,8 @@ pub(super) struct RawStep {
     pub(super) file_size: Option<At<String>>,
     pub(super) disk: Option<At<String>>,
     #[serde(default)]
+    pub(super) normalize: Vec<At<String>>,
+    #[serde(default)]
     pub(super) violations: RawPolicies,
 }
 

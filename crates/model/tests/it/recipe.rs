@@ -177,7 +177,7 @@ fn each_mistake_is_told_with_place_and_fix() {
             "no such rule",
             "known: all, archive-metadata",
         ),
-        ("\"tar.gz\"", "\"dir\"\nnormalize = [\"all\"]", "a folder is not normalised", "pack an archive"),
+        ("memory = \"2GiB\"", "normalize = [\"times\"]", "no such rule", "known: all, archive-metadata"),
         (
             "\"tar.gz\"",
             "\"tar.gz\"\nallow-leaks = [{ rule = \"path\", reason = \"x\" }]",
