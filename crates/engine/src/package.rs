@@ -1,12 +1,14 @@
 //! Packs what a recipe ships, its files normalised where the recipe asks for it.
 
+mod debug;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::time::Instant;
 
 use artifact::{Contents, Encoder, Member, Options};
 use model::event::{Event, Outcome, Unit};
-use model::recipe::{Artifact, Format};
+use model::recipe::{Artifact, Debug, Format};
 use model::tree::Node;
 use model::{Conditions, Digest, RelPath};
 use serde::Serialize;
@@ -61,14 +63,32 @@ pub fn package(
         let begin = Instant::now();
         let node = plan::resolve(cx.store, job, &artifact.name, &artifact.from, results)?;
         let name = artifact.name.clone();
+        let (node, apart) = match &artifact.debug {
+            Some(_) => debug::split(cx, artifact, &node, fresh)?,
+            None => (node, None),
+        };
         let (packed, cached) = pack(cx, artifact, &node, conditions, fresh)?;
         let millis = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
         let outcome = if cached { Outcome::Cached } else { Outcome::Done };
         let detail = String::new();
         (cx.events)(Event::Finished { stage: "package", name, outcome, detail, millis });
         list.push(packed);
+        if let (Some(debug), Some(tree)) = (&artifact.debug, apart) {
+            list.push(pack(cx, &of_debug(artifact, debug), &Node::Directory(tree), conditions, fresh)?.0);
+        }
     }
     Ok(list)
+}
+
+/// What is said of the second artifact of a split one: its debug files at their places, and nothing else.
+fn of_debug(artifact: &Artifact, debug: &Debug) -> Artifact {
+    Artifact {
+        name: debug.name.clone(),
+        format: debug.format,
+        prefix: RelPath::root(),
+        normalize: std::collections::BTreeSet::new(),
+        ..artifact.clone()
+    }
 }
 
 fn pack(
@@ -82,6 +102,9 @@ fn pack(
     if !artifact.normalize.is_empty() {
         // Part of the key below and of provenance.
         encoder.version = format!("{}; {}", encoder.version, normal::identity(&artifact.normalize));
+    }
+    if artifact.debug.is_some() {
+        encoder.version = format!("{}; {}", encoder.version, debug::identity());
     }
     let packed = |digest, executable| Packed {
         name: artifact.name.clone(),

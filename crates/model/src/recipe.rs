@@ -7,6 +7,7 @@
 mod check;
 mod checker;
 mod conditions;
+mod debug;
 mod leaks;
 mod limits;
 mod policies;
@@ -27,6 +28,7 @@ use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
+pub use debug::Debug;
 pub use leaks::AllowedLeak;
 pub use rule::{Rule, UnknownRule};
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
@@ -293,6 +295,8 @@ pub struct Artifact {
     pub prefix: RelPath,
     /// By which rules its files are normalised before they are packed. None by default.
     pub normalize: BTreeSet<Rule>,
+    /// The artifact of its programs' debugging information, if that is split off.
+    pub debug: Option<Debug>,
     /// What may be found in it. Nothing by default.
     pub allow_leaks: Vec<AllowedLeak>,
 }
@@ -371,6 +375,14 @@ pub fn parse(origin: &str, text: &str) -> Result<Recipe, Diagnostics> {
 }
 
 impl Recipe {
+    /// The artifact that is so called: one of the recipe's, or one that has a second one of debugging information so called.
+    #[must_use]
+    pub fn artifact(&self, name: &str) -> Option<&Artifact> {
+        let names =
+            |a: &&Artifact| a.name == name || a.debug.as_ref().is_some_and(|debug| debug.name == name);
+        self.artifacts.iter().find(names)
+    }
+
     /// The step with that name.
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&Step> {

@@ -361,7 +361,7 @@ mod tests {
             ("alice wrote this, alice@example.org", ""),
             ("Built-By: alice\r\n", "user-name"),
             ("C:\\Users\\alice\\x", "user-name"),
-            ("/root/.ssh /work/x /home/runner/x", ""),
+            ("in /root, /work and /home/runner/x", ""),
             ("built on ci-7.corp by", "host-name"),
             ("ci-7.corp.example.org", "host-name"),
             ("xci-7.corp ci-7.corpo ci-7.corp-2", ""),

@@ -10,3 +10,4 @@ mod normal;
 mod packages;
 mod readers;
 mod sample;
+mod split;

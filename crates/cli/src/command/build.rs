@@ -10,6 +10,7 @@ use engine::package::Packed;
 use engine::secrets::Secrets;
 use engine::{BuildError, Built};
 use model::Event;
+use model::recipe::Artifact;
 use model::tree::Node;
 use serde_json::{Value, json};
 
@@ -141,9 +142,10 @@ pub(crate) fn finish(
 /// The files of all artifacts of a job together: bundles lie beside artifacts, SBOMs beside both.
 fn names(job: &Job) -> Vec<String> {
     let mut names: Vec<String> = statements(job).into();
-    for artifact in &job.recipe.artifacts {
-        names.push(artifact.name.clone());
-        names.push(bundle_path(Path::new(&artifact.name)).display().to_string());
+    let debug = |artifact: &Artifact| artifact.debug.as_ref().map(|debug| debug.name.clone());
+    for name in job.recipe.artifacts.iter().flat_map(|a| std::iter::once(a.name.clone()).chain(debug(a))) {
+        names.push(bundle_path(Path::new(&name)).display().to_string());
+        names.push(name);
     }
     names
 }

@@ -13,6 +13,7 @@ mod seed;
 mod audit;
 mod cache;
 mod damage;
+mod debug;
 mod degraded;
 mod doctor;
 mod dpkg;

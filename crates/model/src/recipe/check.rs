@@ -9,8 +9,8 @@ use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
 use super::uses;
 use super::{
-    Artifact, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, conditions, leaks, limits,
-    policies,
+    Artifact, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, conditions, debug, leaks,
+    limits, policies,
 };
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath, Sha256};
@@ -428,11 +428,25 @@ impl Checker {
                 self.wrong(&a.name, "not the name of a wheel", "", Some(help.into()));
             }
             let normalize = self.rules(&a.normalize);
+            let debug = match &a.debug {
+                Some(at) => debug::lower(self, at).map(Some),
+                None => Some(None),
+            };
+            if let Some(debug) = a.debug.as_ref().filter(|debug| !seen.insert(debug.get_ref())) {
+                self.wrong(debug, "two artifacts of one name", "", Some("rename one".into()));
+            }
             let allow_leaks = leaks::lower(self, &a.allow_leaks);
-            if let (Some(name), Some(format), Some(from), Some(prefix), Some(normalize), Some(allow_leaks)) =
-                (name, format, from, prefix, normalize, allow_leaks)
+            if let (
+                Some(name),
+                Some(format),
+                Some(from),
+                Some(prefix),
+                Some(normalize),
+                Some(debug),
+                Some(allow_leaks),
+            ) = (name, format, from, prefix, normalize, debug, allow_leaks)
             {
-                list.push(Artifact { name, format, from, prefix, normalize, allow_leaks });
+                list.push(Artifact { name, format, from, prefix, normalize, debug, allow_leaks });
             }
         }
         (list.len() == raw.len()).then_some(list)
@@ -461,14 +475,16 @@ impl Checker {
 
     /// Artifacts must not be called like what is written beside them: their bundles, and the SBOMs of `stem`.
     fn collisions(&mut self, raw: &[At<RawArtifact>], stem: &str) {
-        for at in raw {
-            let name = at.get_ref().name.get_ref();
-            let of = |other: &At<RawArtifact>| {
-                let other = other.get_ref().name.get_ref();
-                name.strip_suffix(".sigstore.json") == Some(other.as_str())
-            };
+        let names = |at: &'_ At<RawArtifact>| {
+            let artifact = at.get_ref();
+            std::iter::once(artifact.name.clone()).chain(artifact.debug.clone())
+        };
+        let all: Vec<At<String>> = raw.iter().flat_map(names).collect();
+        for at in &all {
+            let name = at.get_ref();
+            let of = |other: &At<String>| name.strip_suffix(".sigstore.json") == Some(other.get_ref());
             let sbom = |kind: &&str| name.strip_prefix(stem) == Some(*kind);
-            let taken_by = if raw.iter().any(of) {
+            let taken_by = if all.iter().any(of) {
                 "the bundle of another artifact"
             } else if [".cdx.json", ".spdx.json"].iter().any(sbom) {
                 "an SBOM"
@@ -476,12 +492,7 @@ impl Checker {
                 continue;
             };
             let label = format!("{taken_by} is written under this name");
-            self.wrong(
-                &at.get_ref().name,
-                "an artifact in the way",
-                label,
-                Some("rename the artifact".into()),
-            );
+            self.wrong(at, "an artifact in the way", label, Some("rename the artifact".into()));
         }
     }
 }

@@ -155,6 +155,7 @@ pub(super) struct RawArtifact {
     pub(super) prefix: Option<At<String>>,
     #[serde(default)]
     pub(super) normalize: Vec<At<String>>,
+    pub(super) debug: Option<At<String>>,
     #[serde(default)]
     pub(super) allow_leaks: Vec<At<RawAllowedLeak>>,
 }

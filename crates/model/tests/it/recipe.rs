@@ -178,6 +178,9 @@ fn each_mistake_is_told_with_place_and_fix() {
             "known: all, archive-metadata",
         ),
         ("memory = \"2GiB\"", "normalize = [\"times\"]", "no such rule", "known: all, archive-metadata"),
+        ("\"tar.gz\"", "\"tar.gz\"\ndebug = \"hello.debug\"", "not the name of an archive", ".tar.zst"),
+        ("\"tar.gz\"", "\"tar.gz\"\ndebug = \"hello-1.0.tar.gz\"", "two artifacts of one name", "rename one"),
+        ("\"tar.gz\"", "\"tar.gz\"\ndebug = \"a/b.tar\"", "not a usable artifact name", "letters, digits"),
         (
             "\"tar.gz\"",
             "\"tar.gz\"\nallow-leaks = [{ rule = \"path\", reason = \"x\" }]",

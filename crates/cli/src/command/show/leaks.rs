@@ -71,7 +71,7 @@ pub(super) fn text(looked: &Looked) -> String {
         (true, true) => text.push_str("  none\n"),
         (true, false) => {}
         (false, _) => {
-            text.push_str(&format!("  {} (`selfsame show --raw {}`)\n", rest.join(", "), looked.blob))
+            text.push_str(&format!("  {} (`selfsame show --raw {}`)\n", rest.join(", "), looked.blob));
         }
     }
     text
