@@ -182,17 +182,10 @@ fn what_cannot_be_opened_is_told_and_looked_at_as_it_is() {
         "the rest is looked at as it is"
     );
     // Whatever a file only begins like, nothing panics and what is plain in it is found.
-    for magic in [
-        "PK\u{3}\u{4}",
-        "\u{1f}\u{8b}\u{8}",
-        "!<arch>\n",
-        "070701",
-        "\u{7f}ELF",
-        "BZh91AY&SY",
-        "\u{fd}7zXZ\0",
-    ] {
-        let bytes: Vec<u8> =
-            magic.chars().map(|c| u32::from(c) as u8).chain(b" and /build/src/x".iter().copied()).collect();
+    let magics: [&[u8]; 7] =
+        [b"PK\x03\x04", b"\x1f\x8b\x08", b"!<arch>\n", b"070701", b"\x7fELF", b"BZh91AY&SY", b"\xfd7zXZ\0"];
+    for magic in magics {
+        let bytes = [magic, b" and /build/src/x"].concat();
         assert!(scan("x", &bytes).leaks.len() <= 1, "{magic:?}");
     }
     assert_eq!(places(&scan("x", b"!<arch>\n and /build/src/x")), [("", "build-path")]);

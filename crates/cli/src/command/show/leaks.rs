@@ -29,7 +29,8 @@ pub(super) fn all(session: &Session, dossier: &Dossier) -> Result<Vec<Looked>, F
     let mut list: Vec<Looked> = Vec::new();
     for build in dossier.builds.iter().take(super::SHOWN) {
         for row in build.byproducts.iter().filter(|row| row.kind == "leaks") {
-            if list.iter().any(|known| known.blob == row.digest) {
+            // The ledger may be on a machine that never had the blobs.
+            if list.iter().any(|known| known.blob == row.digest) || !session.store.contains(&row.digest) {
                 continue;
             }
             let report: Report =
