@@ -9,7 +9,8 @@
 //!
 //! [`normalise`] turns a file that another tool wrote into one that does not say when, where and by whom, and tells what
 //! it changed (`docs/formats/normalize.md`). [`read`] lists what is in a file, one level deep, for whoever compares.
-//! Both take hostile files for normal ones, and cost no more than [`Limits`] allows.
+//! A [`Scanner`] looks through a file and all that lies in it for what tells of a machine, a person or a secret
+//! (`docs/formats/leaks.md`), and [`split()`] takes a program's debugging information apart (`docs/formats/debug.md`). All take hostile files for normal ones, and cost no more than [`Limits`] allows.
 //!
 //! This crate is bytes in, bytes out. It is not allowed the network, the clock, the environment, files or
 //! unordered maps (see `clippy.toml` beside `Cargo.toml`); contents come through [`Contents`], which the caller
@@ -33,14 +34,18 @@ mod budget;
 mod dates;
 mod fields;
 mod kind;
+mod leak;
 mod normal;
 mod reading;
+mod split;
 
 pub use budget::{Budget, Limits};
 pub use format::oci;
 pub use kind::{HEAD, Kind};
+pub use leak::{LEAK_VERSION, Machine, Scan, Scanner, Scanning, Wanted};
 pub use member::{Contents, Member};
 pub use normal::{Change, Left, NORMAL_VERSION, NormalOptions, Normalised, normalise};
 pub use reading::{Attribute, Body, Part, ReadError, Reading, read};
+pub use split::{SPLIT_VERSION, Split, split};
 
 pub use pack::{Encoder, Options, PackError, encoder, pack, pack_on};

@@ -58,6 +58,8 @@ pub struct BuildRecord {
     pub steps: Vec<StepRecord>,
     /// SBOMs made of the same build.
     pub sboms: Vec<Byproduct>,
+    /// What was looked for in each artifact and found, by the artifact's name; empty if nobody looked.
+    pub leaks: Vec<Byproduct>,
     /// Who vouches for the build.
     pub builder: Builder,
     /// This run's name.

@@ -53,6 +53,18 @@ pub(crate) enum Sandbox {
     Degraded,
 }
 
+/// What follows from leaks in artifacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Leaks {
+    /// The build fails, unless a line of the recipe allows each
+    Deny,
+    /// They are told and recorded
+    #[default]
+    Warn,
+    /// Nobody looks
+    Off,
+}
+
 /// When to use colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Color {

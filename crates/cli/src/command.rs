@@ -15,6 +15,7 @@ pub(crate) mod normalize;
 pub(crate) mod pin;
 pub(crate) mod rebuild;
 pub(crate) mod reproduce;
+pub(crate) mod scan;
 pub(crate) mod shell;
 pub(crate) mod show;
 pub(crate) mod store;
@@ -67,6 +68,8 @@ pub(crate) enum Verb {
     Shell(shell::Args),
     /// Take out of finished files what says when, where and by whom they were made
     Normalize(normalize::Args),
+    /// Say what in finished files tells of a machine, a person or a secret
+    Scan(scan::Args),
     /// Check an artifact against its signed provenance, offline
     Verify(verify::Args),
     /// Build again from a bundle alone and compare
@@ -103,6 +106,7 @@ impl Verb {
             Self::Reproduce(_) => "reproduce",
             Self::Shell(_) => "shell",
             Self::Normalize(_) => "normalize",
+            Self::Scan(_) => "scan",
             Self::Verify(_) => "verify",
             Self::Rebuild(_) => "rebuild",
             Self::Show(_) => "show",
@@ -132,6 +136,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Audit(args) => audit::run(&cli.globals, args),
         Verb::Pin(args) => pin::run(args),
         Verb::Normalize(args) => normalize::run(args),
+        Verb::Scan(args) => scan::run(args),
         Verb::Doctor(_) => doctor::run(&cli.globals),
         Verb::Completions(args) => Ok(completions::run(args, &mut Cli::command())),
         Verb::Lock(args) => with(&|s| lock::run(s, args)),

@@ -37,6 +37,8 @@ pub(crate) enum Exit {
     NoneAcceptable,
     /// The attestation is about other bytes.
     DigestMismatch,
+    /// A gate is closed: what was made must not go on.
+    GateDenied,
     /// A rebuild gave other bits.
     Differs,
     /// It could not be built again.
@@ -68,6 +70,7 @@ impl Exit {
             Self::NoAttestation => 20,
             Self::NoneAcceptable => 21,
             Self::DigestMismatch => 22,
+            Self::GateDenied => 23,
             Self::Differs => 30,
             Self::NotBuilt => 31,
             Self::Signal(signal) => 128 + signal,
@@ -90,6 +93,7 @@ impl Exit {
             Self::NoAttestation => "no_attestation",
             Self::NoneAcceptable => "none_acceptable",
             Self::DigestMismatch => "digest_mismatch",
+            Self::GateDenied => "gate_denied",
             Self::Differs => "differs",
             Self::NotBuilt => "not_built",
             Self::Signal(_) => "signal",

@@ -16,6 +16,7 @@ use model::Diagnostics;
 use serde_json::{Value, json};
 use store::StoreError;
 
+use crate::command::scan;
 use crate::exit::Exit;
 use crate::output::answer::envelope;
 use crate::output::frame;
@@ -39,6 +40,9 @@ pub(crate) struct Failure {
     /// Set if the operating system refused something.
     refused: bool,
 }
+
+/// How many leaks of one artifact are shown.
+const LEAKS: usize = 20;
 
 /// What stands between an error of the ledger and what would fix it.
 const FIX: &str = "\nfix: ";
@@ -420,6 +424,9 @@ impl From<BuildError> for Failure {
                 .help(format!(
                     "declare only what can be kept in `outputs`, or look around: `selfsame shell {step}`"
                 )),
+            BuildError::Unnormalised { log, .. } => Self::new(Exit::StepFailed, title)
+                .help(format!("the whole log: `selfsame show --raw {log}`"))
+                .help("leave the file out of the outputs, or take out `normalize`"),
             BuildError::NoSecret { secret, .. } => Self::new(Exit::NotAuthenticated, title)
                 .help(format!("give it: --secret {secret}=FILE, or --secret {secret}=env:VARIABLE")),
             BuildError::Recorded { secret, .. } => Self::new(Exit::StepFailed, title).help(format!(
@@ -432,6 +439,21 @@ impl From<BuildError> for Failure {
                     "let the step read `/run/secrets/{secret}` where it needs it, and write it nowhere; who may \
                      have seen it before should not know it any longer"
                 )),
+            BuildError::Leaks { reports } => {
+                let mut failure = Self::new(Exit::GateDenied, title);
+                for report in reports {
+                    for leak in report.counting().iter().take(LEAKS) {
+                        failure.lines.extend(scan::finding(&report.artifact, leak).lines().map(str::to_owned));
+                    }
+                    let more = report.counting().len().saturating_sub(LEAKS);
+                    if more > 0 {
+                        failure = failure.line(format!("and {more} more in {}", report.artifact));
+                    }
+                }
+                failure.help(
+                    "mend each, or allow it in the artifact: `allow-leaks = [{ rule = \"…\", path = \"…\", reason = \"…\" }]`",
+                )
+            }
             BuildError::Output { step, nearby, log, .. } => {
                 let mut failure = Self::new(Exit::StepFailed, title);
                 if !nearby.is_empty() {

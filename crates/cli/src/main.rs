@@ -11,6 +11,7 @@ mod exit;
 mod failure;
 mod host_has;
 mod keys;
+mod machine;
 mod out;
 mod output;
 mod project;

@@ -267,7 +267,7 @@ fn run_id() -> String {
 }
 
 /// Who runs this: the name that the machine has for the user id, else the id. Not `USER`, which anyone may set.
-fn user() -> String {
+pub(crate) fn user() -> String {
     let id = rustix::process::getuid().as_raw().to_string();
     let accounts = fs::read_to_string("/etc/passwd").unwrap_or_default();
     let name = accounts.lines().find_map(|line| {

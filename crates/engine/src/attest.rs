@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 
 use crate::build::Built;
 use crate::job::{Job, Origin};
+use crate::leaks::{self, Screened};
 use crate::observation::Observation;
 use crate::package::Packed;
 use crate::{BuildError, Context, VERSION};
@@ -145,8 +146,9 @@ pub fn record_failure(
     error: &BuildError,
 ) -> Result<(), ledger::LedgerError> {
     let conditions = job.conditions();
-    let built =
-        Built { started, finished: (cx.clock)(), conditions, steps: Vec::new(), artifacts: Vec::new() };
+    let finished = (cx.clock)();
+    let (steps, artifacts, leaks) = (Vec::new(), Vec::new(), Vec::new());
+    let built = Built { started, finished, conditions, steps, artifacts, leaks };
     let mut row = build_row(job, &built, build_id, who, []);
     row.ok = false;
     row.error = Some(error.to_string());
@@ -267,6 +269,7 @@ fn record(
             sbom("cdx.json", "application/vnd.cyclonedx+json", cyclonedx),
             sbom("spdx.json", "application/spdx+json", spdx),
         ],
+        leaks: built.leaks.iter().map(report).collect(),
         builder: Builder {
             id: who.builder.clone(),
             version: BTreeMap::from([("selfsame".to_owned(), VERSION.to_owned())]),
@@ -275,6 +278,15 @@ fn record(
         started: model::Timestamp(0),
         finished: model::Timestamp(0),
     })
+}
+
+/// What was found in an artifact, as provenance names it.
+fn report(screened: &Screened) -> Byproduct {
+    Byproduct {
+        name: screened.report.artifact.clone(),
+        media_type: leaks::MEDIA_TYPE.to_owned(),
+        digest: screened.digest,
+    }
 }
 
 /// Names of the secrets of the steps that were built, where there are some.
@@ -378,6 +390,7 @@ fn build_row<const N: usize>(
         byproducts.extend(step.observation.map(|d| named("observation", d, &step.step)));
         byproducts.extend(step.trace.map(|d| named("trace", d, &step.step)));
     }
+    byproducts.extend(built.leaks.iter().map(|s| named("leaks", s.digest, &s.report.artifact)));
     BuildRow {
         id: build_id.to_owned(),
         recipe: job.recipe.name.clone(),

@@ -8,6 +8,7 @@ use model::recipe::{Recipe, Reference};
 use model::{Conditions, Digest, Timestamp};
 
 use crate::graph::{self, Task};
+use crate::leaks::Screened;
 use crate::package::{self, Packed};
 pub use crate::run::{Missed, StepRun};
 use crate::{BuildError, Context, Job, plan, run, sweep};
@@ -25,6 +26,8 @@ pub struct Built {
     pub steps: Vec<StepRun>,
     /// Every artifact, in the order of the recipe.
     pub artifacts: Vec<Packed>,
+    /// What was found in them, if they were looked through ([`crate::leaks::scan`]).
+    pub leaks: Vec<Screened>,
 }
 
 impl Built {
@@ -68,7 +71,7 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     let artifacts = package::package(cx, job, &conditions, &results, fresh)?;
     let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
     let steps = job.recipe.steps.iter().filter_map(|s| runs.remove(&s.name)).collect();
-    Ok(Built { started, finished: (cx.clock)(), conditions, steps, artifacts })
+    Ok(Built { started, finished: (cx.clock)(), conditions, steps, artifacts, leaks: Vec::new() })
 }
 
 /// Whether each of the `wanted` steps that will run has its secrets. Asked before anything runs: a step is taken to run

@@ -1,5 +1,6 @@
 //! Why a build did not come to its end.
 
+use crate::leaks::Report;
 use crate::log::Tail;
 use model::tree::TreeError;
 use model::violation::Violation;
@@ -72,6 +73,16 @@ pub enum BuildError {
         /// Its whole log.
         log: Digest,
     },
+    /// A step ended well but an output cannot be normalised as the recipe asks.
+    #[error("step `{step}` ended well but {reason}")]
+    Unnormalised {
+        /// Which step.
+        step: String,
+        /// What and why.
+        reason: String,
+        /// Its whole log.
+        log: Digest,
+    },
     /// A step that would run has a secret that was not given.
     #[error("step `{step}` needs the secret `{secret}`, which was not given")]
     NoSecret {
@@ -119,6 +130,12 @@ pub enum BuildError {
     /// The ledger cannot be written or read.
     #[error("{0}")]
     Ledger(#[from] ledger::LedgerError),
+    /// Artifacts hold what tells of a machine, a person or a secret, and that was not to be.
+    #[error("{} that no line of the recipe allows", leaks(.reports))]
+    Leaks {
+        /// Those that have some, in the order of the recipe.
+        reports: Vec<Report>,
+    },
     /// Somebody stopped it.
     #[error("stopped")]
     Cancelled,
@@ -193,6 +210,14 @@ impl BuildError {
     pub fn inputs_are_missing(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_absent())
     }
+}
+
+/// How many leaks in how many artifacts, in words.
+fn leaks(reports: &[Report]) -> String {
+    let count: usize = reports.iter().map(|report| report.counting().len()).sum();
+    let names: Vec<_> = reports.iter().map(|report| format!("`{}`", report.artifact)).collect();
+    let leaks = if count == 1 { "a leak".to_owned() } else { format!("{count} leaks") };
+    format!("{} {} {leaks}", names.join(", "), if names.len() == 1 { "has" } else { "have" })
 }
 
 /// How a step ended, in words.

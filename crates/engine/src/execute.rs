@@ -15,6 +15,7 @@ use store::StoreError;
 use crate::error::FailedStep;
 use crate::log::Log;
 use crate::network::Network;
+use crate::normal::Normal;
 use crate::observation::{OBSERVATIONS, Observation};
 use crate::sealed::{Place, in_sandbox};
 use crate::secrets::Guard;
@@ -77,6 +78,7 @@ pub(crate) fn execute(
     let (log, _) = log.finish()?;
     search(cx, name, action, &outcome, log, &guard)?;
     let outputs = keep(cx, name, action, &outcome, log, &guard)?;
+    let outputs = normalised(cx, step, action, outputs, log)?;
     let result = ActionResult { outputs, log };
     let trace = outcome.trace.as_ref().map(|trace| cx.store.put(trace.to_json().as_bytes())).transpose()?;
     let json = Observation::of(&outcome, trace).to_json();
@@ -150,6 +152,25 @@ fn keep(
             return Err(BuildError::Output { step: step.to_owned(), output: output.clone(), nearby, log });
         };
         outputs.insert(output.clone(), node);
+    }
+    Ok(outputs)
+}
+
+/// The outputs as the step's rules make them; what a rule leaves as it is, is told.
+fn normalised(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &Action,
+    mut outputs: BTreeMap<RelPath, Node>,
+    log: Digest,
+) -> Result<BTreeMap<RelPath, Node>, BuildError> {
+    let epoch = action.conditions.source_date_epoch;
+    let normal = Normal { rules: &step.normalize, epoch, owner: &step.name, strict: false };
+    for (path, node) in &mut outputs {
+        let made = normal.node(cx, path.as_str(), node);
+        *node = made.map_err(|refused| {
+            refused.or(|reason| BuildError::Unnormalised { step: step.name.clone(), reason, log })
+        })?;
     }
     Ok(outputs)
 }

@@ -2,7 +2,7 @@
 //!
 //! The modules are the way of the data: a [`job`] is a recipe with its lock and its sources as trees; [`plan`]
 //! resolves a step into an action; [`build`] runs the graph of actions, each taken from the store or run in the
-//! sandbox; [`mod@package`] packs what is shipped; [`mod@attest`] writes SBOMs and signed provenance; [`mod@verify`] asks whether
+//! sandbox; [`mod@package`] packs what is shipped, [`leaks`] looks through it; [`mod@attest`] writes SBOMs and signed provenance; [`mod@verify`] asks whether
 //! an artifact is what a bundle says; [`rebuild`] does it all again and compares.
 //!
 //! What this crate forbids itself: the network. An input that the store lacks is an error
@@ -14,6 +14,7 @@ pub mod plan;
 
 pub mod advice;
 pub mod build;
+mod cores;
 mod execute;
 mod failed;
 mod graph;
@@ -22,17 +23,21 @@ mod limit;
 mod log;
 mod missing;
 mod network;
+mod normal;
 pub mod observation;
 mod run;
 mod sealed;
 pub mod secrets;
 mod sweep;
 mod tell;
+mod tree;
 pub mod usage;
 
 pub mod image;
 pub mod normalize;
 pub mod package;
+
+pub mod leaks;
 
 pub mod attest;
 pub mod verify;

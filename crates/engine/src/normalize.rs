@@ -9,11 +9,12 @@ use std::fs::{self, File, FileTimes, Metadata};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use artifact::{Change, Kind, Left, Limits, NormalOptions};
 use artifact::{HEAD, ReadError};
+
+use crate::cores;
 
 /// What came of one file of a known kind.
 #[derive(Debug)]
@@ -100,22 +101,8 @@ pub fn normalize(
             }
         }
     }
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let work = || {
-        while let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let result = one(group, options, check);
-            done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(result);
-        }
-    };
-    std::thread::scope(|scope| {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        for _ in 1..cores.min(groups.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    let mut files = done.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut files: Vec<Normal> =
+        cores::each(&groups, |group| one(group, options, check)).into_iter().flatten().collect();
     let known = files.len();
     files.retain(|file| !file.changes.is_empty() || !file.left.is_empty() || file.error.is_some());
     files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -123,7 +110,7 @@ pub fn normalize(
 }
 
 /// Every regular file at or below `path`, once.
-fn walk(path: &Path, found: &mut BTreeMap<PathBuf, Metadata>) -> Result<(), (PathBuf, io::Error)> {
+pub(crate) fn walk(path: &Path, found: &mut BTreeMap<PathBuf, Metadata>) -> Result<(), (PathBuf, io::Error)> {
     let wrong = |error| (path.to_owned(), error);
     let metadata = fs::symlink_metadata(path).map_err(wrong)?;
     if metadata.is_dir() {

@@ -1,10 +1,10 @@
 //! Packs what a recipe ships, its files normalised where the recipe asks for it.
 
 mod base;
+mod debug;
 mod image;
 mod index;
 mod layout;
-mod normal;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,12 +14,13 @@ use std::time::Instant;
 
 use artifact::{Contents, Encoder, Member, Options, PackError};
 use model::event::{Event, Outcome, Unit};
-use model::recipe::{Artifact, Contents as Wanted, Format, Reference};
+use model::recipe::{Artifact, Contents as Wanted, Debug, Format, Reference};
 use model::tree::Node;
 use model::{Conditions, Digest, RelPath};
 use serde::Serialize;
 use store::Store;
 
+use crate::normal::{self, Normal};
 use crate::plan::{self, Results};
 use crate::{BuildError, Context, Job};
 
@@ -90,7 +91,18 @@ pub fn package(
         let told = Cell::new(false);
         let parts = Parts { cx, job, artifact, conditions, results, fresh, told: &told };
         let (packed, cached) = match &artifact.contents {
-            Wanted::Packed { format, from, prefix } => parts.pack(*format, from, prefix)?,
+            Wanted::Packed { format, from, prefix } => {
+                let node = plan::resolve(cx.store, job, &artifact.name, from, results)?;
+                let (node, apart) = match &artifact.debug {
+                    Some(_) => debug::split(cx, artifact, from, &node, fresh)?,
+                    None => (node, None),
+                };
+                if let (Some(debug), Some(tree)) = (&artifact.debug, apart) {
+                    let packed = parts.of_debug(debug, from, &Node::Directory(tree))?;
+                    done.insert(&debug.name, packed);
+                }
+                parts.pack(*format, from, prefix, &node)?
+            }
             Wanted::Image(wanted) => parts.image(wanted)?,
             Wanted::Index(images) => parts.index(images, &done)?,
         };
@@ -100,7 +112,12 @@ pub fn package(
         (cx.events)(Event::Finished { stage: "package", name, outcome, detail, millis });
         done.insert(&artifact.name, packed);
     }
-    Ok(job.recipe.artifacts.iter().filter_map(|artifact| done.remove(artifact.name.as_str())).collect())
+    // What was split off an artifact comes after it.
+    let names = job.recipe.artifacts.iter().flat_map(|artifact| {
+        std::iter::once(artifact.name.as_str())
+            .chain(artifact.debug.as_ref().map(|debug| debug.name.as_str()))
+    });
+    Ok(names.filter_map(|name| done.remove(name)).collect())
 }
 
 /// What one artifact is packed from.
@@ -132,7 +149,19 @@ impl Parts<'_> {
         if !self.artifact.normalize.is_empty() {
             encoder.version = format!("{}; {}", encoder.version, normal::identity(&self.artifact.normalize));
         }
+        if self.artifact.debug.is_some() {
+            encoder.version = format!("{}; {}", encoder.version, debug::identity());
+        }
         encoder
+    }
+
+    /// What becomes of a node called `name`, by the rules of the artifact.
+    fn normal(&self, name: &str, node: &Node) -> Result<Node, BuildError> {
+        let (rules, owner) = (&self.artifact.normalize, self.artifact.name.as_str());
+        // A damaged member of an archive stays as it is; of a single file nothing else is left.
+        let strict = self.artifact.format() == Format::File;
+        let normal = Normal { rules, epoch: self.conditions.source_date_epoch, owner, strict };
+        normal.node(self.cx, name, node).map_err(|refused| refused.or(|reason| self.wrong(reason)))
     }
 
     fn started(&self) {
@@ -153,20 +182,38 @@ impl Parts<'_> {
     /// Everything that is to be packed of what `from` points at. A single file is a member with the name it has where it was
     /// made; a directory's members are in its digest.
     fn members(&self, from: &Reference, node: &Node) -> Result<Vec<Member>, BuildError> {
-        let members = match node {
+        let member = if matches!(node, Node::Directory(_)) { RelPath::root() } else { own_name(from) };
+        Ok(match self.normal(member.as_str(), node)? {
             Node::Directory(root) => {
-                let walked = self.cx.store.walk(root)?;
+                let walked = self.cx.store.walk(&root)?;
                 walked.into_iter().map(|(path, node)| Member { path, node }).collect()
             }
-            _ => vec![Member { path: own_name(from), node: node.clone() }],
+            node => vec![Member { path: member, node }],
+        })
+    }
+
+    /// Packs what was split off the artifact: its debug files at their places, and nothing else.
+    fn of_debug(&self, debug: &Debug, from: &Reference, node: &Node) -> Result<Packed, BuildError> {
+        let (format, prefix) = (debug.format, RelPath::root());
+        let artifact = Artifact {
+            name: debug.name.clone(),
+            contents: Wanted::Packed { format, from: from.clone(), prefix: prefix.clone() },
+            normalize: std::collections::BTreeSet::new(),
+            ..self.artifact.clone()
         };
-        normal::members(self.cx, self.artifact, members, self.conditions)
+        let parts = Parts { artifact: &artifact, ..*self };
+        Ok(parts.pack(format, from, &prefix, node)?.0)
     }
 
     /// Packs one thing in a format that is a stream of bytes.
-    fn pack(&self, format: Format, from: &Reference, prefix: &RelPath) -> Result<(Packed, bool), BuildError> {
-        let Self { cx, job, artifact, conditions, .. } = *self;
-        let node = &plan::resolve(cx.store, job, &artifact.name, from, self.results)?;
+    fn pack(
+        &self,
+        format: Format,
+        from: &Reference,
+        prefix: &RelPath,
+        node: &Node,
+    ) -> Result<(Packed, bool), BuildError> {
+        let Self { cx, artifact, conditions, .. } = *self;
         let encoder = self.encoder();
         let packed = |digest, executable| Packed {
             name: artifact.name.clone(),
@@ -183,13 +230,20 @@ impl Parts<'_> {
             (Format::File, Node::File { digest, executable }) => {
                 // Held open once, so that damaged bytes are seen here and not by who uses the artifact.
                 cx.store.open_blob(digest)?;
-                let digest = normal::file(cx, artifact, &artifact.name, digest, conditions)?;
+                let Node::File { digest, .. } = self.normal(&artifact.name, node)? else {
+                    unreachable!("a file stays one")
+                };
                 return Ok((packed(digest, *executable), false));
             }
             (Format::File, Node::Directory(_)) => {
                 return Err(self.wrong(format!("`{from}` is a directory; choose `dir` or an archive")));
             }
-            (Format::Dir, Node::Directory(digest)) => return Ok((packed(*digest, false), false)),
+            (Format::Dir, Node::Directory(_)) => {
+                let Node::Directory(digest) = self.normal(&artifact.name, node)? else {
+                    unreachable!("a folder stays one")
+                };
+                return Ok((packed(digest, false), false));
+            }
             (Format::Dir, Node::File { .. }) => {
                 return Err(self.wrong(format!("`{from}` is a file; choose `file`")));
             }

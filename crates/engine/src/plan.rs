@@ -9,7 +9,7 @@ use model::tree::Node;
 use model::{Conditions, Digest, RelPath};
 use store::Store;
 
-use crate::{BuildError, Job};
+use crate::{BuildError, Job, normal};
 
 /// Results of the steps that are done, by name.
 pub type Results = BTreeMap<String, ActionResult>;
@@ -53,6 +53,7 @@ pub fn action(
         limits: step.limits,
         secrets: step.secrets.clone(),
         degraded,
+        normalize: (!step.normalize.is_empty()).then(|| normal::identity(&step.normalize)),
         isa: isa(&job.lock.toolchain.arch).to_owned(),
     })
 }

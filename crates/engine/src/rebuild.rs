@@ -87,6 +87,7 @@ pub fn rebuild(
             error @ (BuildError::Step(_)
             | BuildError::Output { .. }
             | BuildError::Unkept { .. }
+            | BuildError::Unnormalised { .. }
             | BuildError::Leak { .. }
             | BuildError::Package { .. }),
         ) => {

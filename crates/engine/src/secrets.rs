@@ -82,6 +82,14 @@ impl Secrets {
         new
     }
 
+    /// Every form of each that is looked for in files, with its name.
+    pub(crate) fn forms(&self) -> Vec<(String, Vec<u8>)> {
+        let forms = |(name, secret): (&String, &Secret)| {
+            forms::in_files(&secret.0).into_iter().map(|form| (name.clone(), form)).collect::<Vec<_>>()
+        };
+        self.0.iter().flat_map(forms).collect()
+    }
+
     /// The first that `step` names and that is not here.
     pub(crate) fn lacking(&self, step: &Step) -> Option<String> {
         step.secrets.iter().find(|name| !self.0.contains_key(*name)).cloned()

@@ -7,7 +7,7 @@
 //! | declared outputs | `Command.output_paths`, sorted |
 //! | toolchain tree | `toolchain` in the input root |
 //! | inputs of the step | `work` in the input root, the `Command.working_directory` |
-//! | conditions and limits that are not environment, names of secrets, the transcript of what it fetches, a sandbox that may be degraded | `conditions.json` in the input root |
+//! | conditions and limits that are not environment, names of secrets, the transcript of what it fetches, how outputs are normalised, a sandbox that may be degraded | `conditions.json` in the input root |
 //! | time limit | `Action.timeout` |
 //! | platform | `Action.platform`: `OSFamily`, `ISA` |
 //! | version of these rules | `Action.salt` |
@@ -51,6 +51,8 @@ pub struct Action {
     pub limits: Limits,
     /// Names of the secrets that it can read, sorted.
     pub secrets: Vec<String>,
+    /// How its outputs are normalised before they are kept: rules and version, if at all.
+    pub normalize: Option<String>,
     /// Whether it may run less sealed, where the host refuses a layer of the sandbox.
     pub degraded: bool,
     /// Instruction set, as `uname -m` says it: `x86_64`, `aarch64`.
@@ -157,6 +159,9 @@ impl Action {
         if let Some(transcript) = &self.transcript {
             world["transcript"] = transcript.to_string().into();
         }
+        if let Some(normalize) = &self.normalize {
+            world["normalize"] = normalize.as_str().into();
+        }
         if self.degraded {
             world["sandbox"] = "degraded".into();
         }
@@ -183,6 +188,9 @@ impl Action {
         }
         if let Some(transcript) = &self.transcript {
             parts.insert("transcript".to_owned(), transcript.to_string());
+        }
+        if let Some(normalize) = &self.normalize {
+            parts.insert("normalize".to_owned(), normalize.clone());
         }
         if self.degraded {
             parts.insert("sandbox".to_owned(), "degraded".to_owned());

@@ -7,7 +7,9 @@
 mod check;
 mod checker;
 mod conditions;
+mod debug;
 mod image;
+mod leaks;
 mod limits;
 mod policies;
 mod raw;
@@ -28,7 +30,9 @@ use crate::purl::Purl;
 use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
+pub use debug::Debug;
 pub use image::{Image, Layer, Owner, OwnerError, Run, Times};
+pub use leaks::AllowedLeak;
 pub use rule::{Rule, UnknownRule};
 pub use toolchain::{Base, Debian, ToolArchive, Toolchain};
 
@@ -249,6 +253,8 @@ pub struct Step {
     pub timeout: Duration,
     /// What else it may use.
     pub limits: Limits,
+    /// By which rules its outputs are normalised before they are kept. None by default.
+    pub normalize: BTreeSet<Rule>,
     /// What follows from attempts at what is not declared: the step's word, else the recipe's, else the default.
     pub policies: Policies,
 }
@@ -305,6 +311,10 @@ pub struct Artifact {
     pub contents: Contents,
     /// By which rules its files are normalised before they are packed. None by default.
     pub normalize: BTreeSet<Rule>,
+    /// The artifact of its programs' debugging information, if that is split off.
+    pub debug: Option<Debug>,
+    /// What may be found in it. Nothing by default.
+    pub allow_leaks: Vec<AllowedLeak>,
 }
 
 /// What is in an artifact.
@@ -438,6 +448,14 @@ pub fn parse(origin: &str, text: &str) -> Result<Recipe, Diagnostics> {
 }
 
 impl Recipe {
+    /// The artifact that is so called: one of the recipe's, or one that has a second one of debugging information so called.
+    #[must_use]
+    pub fn artifact(&self, name: &str) -> Option<&Artifact> {
+        let names =
+            |a: &&Artifact| a.name == name || a.debug.as_ref().is_some_and(|debug| debug.name == name);
+        self.artifacts.iter().find(names)
+    }
+
     /// The step with that name.
     #[must_use]
     pub fn step(&self, name: &str) -> Option<&Step> {

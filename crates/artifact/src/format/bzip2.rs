@@ -1,6 +1,6 @@
 //! bzip2: one stream by libbz2-rs, level 9, the whole buffer at once.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 
 use super::stream::Codec;
 use crate::Kind;
@@ -13,8 +13,8 @@ pub(super) const CODEC: Codec = Codec {
     encoder: "libbz2-rs 0.2.6 level 9",
 };
 
-fn open(bytes: &[u8]) -> Box<dyn Read + '_> {
-    Box::new(bzip2::bufread::MultiBzDecoder::new(bytes))
+fn open<'a>(from: &'a mut dyn BufRead) -> Box<dyn Read + 'a> {
+    Box::new(bzip2::bufread::MultiBzDecoder::new(from))
 }
 
 fn press(plain: &[u8]) -> Vec<u8> {

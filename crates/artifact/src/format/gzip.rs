@@ -4,7 +4,7 @@
 //! both packing and reading use all cores; it costs about 0.3 % of size. RFC 1952 asks every reader to take
 //! several members for one stream.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::num::NonZeroUsize;
 
 use super::stream::Codec;
@@ -57,8 +57,8 @@ pub(super) const CODEC: Codec = Codec {
     encoder: VERSION,
 };
 
-fn open(bytes: &[u8]) -> Box<dyn Read + '_> {
-    Box::new(flate2::bufread::MultiGzDecoder::new(bytes))
+fn open<'a>(from: &'a mut dyn BufRead) -> Box<dyn Read + 'a> {
+    Box::new(flate2::bufread::MultiGzDecoder::new(from))
 }
 
 fn press(plain: &[u8]) -> Vec<u8> {

@@ -3,7 +3,7 @@
 //! A stream around something that is normalised is written anew by the pinned encoder, whether or not that something
 //! was changed: so it cannot be seen which of two builds happened to be in order. Around anything else it stays.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use model::recipe::Rule;
 
@@ -19,7 +19,7 @@ pub(crate) struct Codec {
     /// Endings of names, and what stands there without it.
     pub(crate) endings: &'static [(&'static str, &'static str)],
     /// A reader of what is in a stream, however many streams follow each other.
-    pub(crate) open: for<'a> fn(&'a [u8]) -> Box<dyn Read + 'a>,
+    pub(crate) open: for<'a> fn(&'a mut dyn BufRead) -> Box<dyn Read + 'a>,
     /// A whole stream by the pinned encoder.
     pub(crate) press: fn(&[u8]) -> Vec<u8>,
     /// Its name and version, as reports show them.
@@ -51,7 +51,7 @@ impl Codec {
     pub(crate) fn unpack(&self, bytes: &[u8], budget: &mut Budget) -> Result<Vec<u8>, ReadError> {
         let mut out = Vec::new();
         let limit = budget.left().saturating_add(1);
-        (self.open)(bytes).take(limit).read_to_end(&mut out).map_err(|e| self.damaged(&e))?;
+        (self.open)(&mut &*bytes).take(limit).read_to_end(&mut out).map_err(|e| self.damaged(&e))?;
         budget.spend(out.len() as u64)?;
         Ok(out)
     }
@@ -59,7 +59,7 @@ impl Codec {
     /// The first bytes of what is in it.
     fn head(&self, bytes: &[u8]) -> Result<Vec<u8>, ReadError> {
         let mut head = Vec::new();
-        (self.open)(bytes).take(HEAD as u64).read_to_end(&mut head).map_err(|e| self.damaged(&e))?;
+        (self.open)(&mut &*bytes).take(HEAD as u64).read_to_end(&mut head).map_err(|e| self.damaged(&e))?;
         Ok(head)
     }
 

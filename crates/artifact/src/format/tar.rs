@@ -5,6 +5,7 @@
 
 mod normal;
 mod read;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,6 +16,7 @@ use crate::{PackError, member};
 
 pub(super) use normal::{Owners, normalise, replace, rewrite};
 pub(super) use read::read;
+pub(crate) use stream::{Broken, stream};
 
 const BLOCK: usize = 512;
 const NAME: usize = 100;

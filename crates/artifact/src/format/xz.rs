@@ -1,6 +1,6 @@
 //! xz: one stream of one block by liblzma, level 6, CRC-64, the whole buffer at once.
 
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use liblzma::stream::{Action, CONCATENATED, Check, Status, Stream};
 
@@ -18,9 +18,9 @@ pub(super) const CODEC: Codec = Codec {
     encoder: "liblzma 5.8.4 level 6",
 };
 
-fn open(bytes: &[u8]) -> Box<dyn Read + '_> {
+fn open<'a>(from: &'a mut dyn BufRead) -> Box<dyn Read + 'a> {
     let stream = Stream::new_stream_decoder(MEMORY, CONCATENATED).expect("liblzma knows the flag");
-    Box::new(liblzma::bufread::XzDecoder::new_stream(bytes, stream))
+    Box::new(liblzma::bufread::XzDecoder::new_stream(from, stream))
 }
 
 fn press(plain: &[u8]) -> Vec<u8> {

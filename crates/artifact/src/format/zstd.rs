@@ -4,7 +4,7 @@
 //! are larger because the window is. Level 9: 2-3 % smaller than level 6 for little more time, while its tables
 //! stay at a dozen MiB for each core.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 
 use ::zstd::bulk::Compressor;
 use ::zstd::zstd_safe::CParameter;
@@ -39,8 +39,8 @@ pub(super) const CODEC: Codec = Codec {
     encoder: VERSION,
 };
 
-fn open(bytes: &[u8]) -> Box<dyn Read + '_> {
-    Box::new(::zstd::stream::read::Decoder::with_buffer(bytes).expect("the default window suits zstd"))
+fn open<'a>(from: &'a mut dyn BufRead) -> Box<dyn Read + 'a> {
+    Box::new(::zstd::stream::read::Decoder::with_buffer(from).expect("the default window suits zstd"))
 }
 
 fn press(plain: &[u8]) -> Vec<u8> {

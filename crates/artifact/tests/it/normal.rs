@@ -3,5 +3,5 @@
 mod golden;
 mod hostile;
 mod laws;
-mod scene;
+pub(crate) mod scene;
 mod twins;

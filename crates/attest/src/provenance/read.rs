@@ -93,16 +93,6 @@ pub fn read(statement: &Statement) -> Result<BuildRecord, ReadError> {
             })
         })
         .collect::<Result<_, ReadError>>()?;
-    let sboms = made
-        .of_kind("sbom")
-        .map(|entry| {
-            Ok(Byproduct {
-                name: entry.name.strip_prefix("sbom/").unwrap_or(&entry.name).to_owned(),
-                media_type: entry.media_type.clone(),
-                digest: digest(entry)?,
-            })
-        })
-        .collect::<Result<_, ReadError>>()?;
     Ok(BuildRecord {
         name: external.name,
         version: external.version,
@@ -119,12 +109,27 @@ pub fn read(statement: &Statement) -> Result<BuildRecord, ReadError> {
         requester: internal.requester,
         host: internal.host,
         steps,
-        sboms,
+        sboms: byproducts(&made, "sbom")?,
+        leaks: byproducts(&made, "leaks")?,
         builder: run.builder,
         invocation_id: run.metadata.invocation_id,
         started: moment("startedOn", &run.metadata.started_on)?,
         finished: moment("finishedOn", &run.metadata.finished_on)?,
     })
+}
+
+/// The files that were made besides the artifacts, of one kind.
+fn byproducts(made: &Descriptors<'_>, kind: &'static str) -> Result<Vec<Byproduct>, ReadError> {
+    let name = |entry: &ResourceDescriptor| {
+        let name = entry.name.strip_prefix(kind).and_then(|rest| rest.strip_prefix('/'));
+        name.unwrap_or(&entry.name).to_owned()
+    };
+    made.of_kind(kind)
+        .map(|entry| {
+            let (media_type, digest) = (entry.media_type.clone(), digest(entry)?);
+            Ok(Byproduct { name: name(entry), media_type, digest })
+        })
+        .collect()
 }
 
 /// Whether the lock in the provenance and the rest of it name the same inputs.

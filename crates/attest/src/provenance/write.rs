@@ -187,6 +187,10 @@ fn byproducts(record: &BuildRecord) -> Vec<ResourceDescriptor> {
             descriptor(&format!("sbom/{}", sbom.name), sbom.digest, &sbom.media_type).with("kind", "sbom"),
         );
     }
+    for report in &record.leaks {
+        let name = format!("leaks/{}", report.name);
+        list.push(descriptor(&name, report.digest, &report.media_type).with("kind", "leaks"));
+    }
     list
 }
 

@@ -179,6 +179,7 @@ pub(crate) fn record() -> BuildRecord {
             media_type: attest::sbom::CYCLONEDX_MEDIA_TYPE.into(),
             digest: Digest::of(b"sbom"),
         }],
+        leaks: Vec::new(),
         builder: Builder {
             id: "https://selfsame.dev/builder/local/v1".into(),
             version: BTreeMap::from([("selfsame".into(), "0.1.0".into())]),

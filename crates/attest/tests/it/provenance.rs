@@ -58,6 +58,20 @@ fn an_image_is_a_subject_of_its_own() {
 }
 
 #[test]
+fn reports_on_leaks_come_back_by_artifact() {
+    let mut record = example::record();
+    record.leaks.push(attest::provenance::Byproduct {
+        name: "zlib.tar.gz".into(),
+        media_type: "application/vnd.selfsame.leaks+json".into(),
+        digest: model::Digest::of(b"{}"),
+    });
+    let statement = build(&record);
+    let made = &statement.predicate["runDetails"]["byproducts"];
+    assert_eq!(made.as_array().unwrap().last().unwrap()["name"], "leaks/zlib.tar.gz");
+    assert_eq!(read(&statement).unwrap(), record);
+}
+
+#[test]
 fn golden_bytes() {
     let bytes = build(&example::record()).to_json();
     golden::check("zlib.provenance.json", &bytes, include_str!("../golden/zlib.provenance.json"));

@@ -1,5 +1,7 @@
 //! `selfsame build`: from recipe and lock to signed artifacts.
 
+mod leaks;
+
 use std::path::{Path, PathBuf};
 
 use engine::attest::{Attested, attest, record_failure};
@@ -8,10 +10,11 @@ use engine::package::Packed;
 use engine::secrets::Secrets;
 use engine::{BuildError, Built};
 use model::Event;
+use model::recipe::Artifact;
 use model::tree::Node;
 use serde_json::{Value, json};
 
-use crate::args::Sandbox;
+use crate::args::{Leaks, Sandbox};
 use crate::failure::Failure;
 use crate::out::Out;
 use crate::output::answer::{Answer, Table};
@@ -54,6 +57,9 @@ pub(crate) struct Options {
     /// How well steps are sealed; what is degraded is in provenance, and in a cache of its own
     #[arg(long, value_enum, default_value_t, value_name = "HOW")]
     pub(crate) sandbox: Sandbox,
+    /// What follows from build paths, names of this machine and its user, keys and tokens in artifacts
+    #[arg(long, value_enum, default_value_t, value_name = "HOW")]
+    pub(crate) leaks: Leaks,
 }
 
 impl Options {
@@ -106,7 +112,8 @@ pub(crate) fn finish(
             };
             let (trace, degraded) = (options.trace, options.degraded());
             let cx = &engine::Context { events: &events, trace, secrets, degraded, ..*cx };
-            engine::build(cx, &job, fresh).inspect_err(|error| {
+            let how = (fresh, options.leaks);
+            leaks::build(cx, session, project, &job, how).inspect_err(|error| {
                 // Nothing ran.
                 let not_begun = error.inputs_are_missing() || matches!(error, BuildError::NoSecret { .. });
                 if !not_begun {
@@ -116,6 +123,7 @@ pub(crate) fn finish(
         })?;
         // Writing reads what may have been kept for years: before the build counts as done, not after.
         let files = write(session, &job, &built, &out)?;
+        leaks::tell(session, &built);
         Ok((built, files))
     };
     let (built, files) =
@@ -134,9 +142,10 @@ pub(crate) fn finish(
 /// The files of all artifacts of a job together: bundles lie beside artifacts, SBOMs beside both.
 fn names(job: &Job) -> Vec<String> {
     let mut names: Vec<String> = statements(job).into();
-    for artifact in &job.recipe.artifacts {
-        names.push(artifact.name.clone());
-        names.push(bundle_path(Path::new(&artifact.name)).display().to_string());
+    let debug = |artifact: &Artifact| artifact.debug.as_ref().map(|debug| debug.name.clone());
+    for name in job.recipe.artifacts.iter().flat_map(|a| std::iter::once(a.name.clone()).chain(debug(a))) {
+        names.push(bundle_path(Path::new(&name)).display().to_string());
+        names.push(name);
     }
     names
 }
@@ -199,7 +208,7 @@ pub(crate) fn data(done: &Finished) -> Value {
         .map(|(packed, file)| {
             json!({ "name": packed.name, "format": packed.format, "digest": packed.digest,
                     "encoder": packed.encoder, "image": packed.image, "path": file,
-                    "bundle": bundle_path(file) })
+                    "bundle": bundle_path(file), "leaks": leaks::data(&done.built, &packed.name) })
         })
         .collect();
     json!({

@@ -1,5 +1,6 @@
 //! `selfsame show`: everything known about one thing.
 
+mod leaks;
 mod used;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -31,9 +32,12 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     }
     let dossier = session.ledger.show(&args.what)?;
     let used = used::all(session, &dossier)?;
-    let text = text(&dossier) + &used.iter().map(used::text).collect::<String>();
+    let leaks = leaks::all(session, &dossier)?;
+    let mut text = text(&dossier);
+    text.extend(leaks.iter().map(leaks::text).chain(used.iter().map(used::text)));
     let mut data = json!(dossier);
     data["usage"] = json!(used);
+    data["leaks"] = json!(leaks);
     Ok(Answer::ok(data, text))
 }
 

@@ -22,7 +22,7 @@ fn an_unknown_key_is_shown_in_the_text() {
       --> ./selfsame.toml:17:1
        |
     17 | output = ["out"]
-       | ^^^^^^ unknown field `output`, expected one of `name`, `inputs`, `run`, `outputs`, `env`, `secrets`, `uses`, `record`, `timeout`, `memory`, `processes`, `cpu-time`, `file-size`, `disk`, `violations`
+       | ^^^^^^ unknown field `output`, expected one of `name`, `inputs`, `run`, `outputs`, `env`, `secrets`, `uses`, `record`, `timeout`, `memory`, `processes`, `cpu-time`, `file-size`, `disk`, `normalize`, `violations`
        |
        = help: did you mean `outputs`?
     "###);

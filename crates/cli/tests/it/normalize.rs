@@ -118,3 +118,60 @@ from = "step:build/out"
     let rebuilt = home.ok(project.path(), &["rebuild", "selfsame-out/x.tar.sigstore.json"]);
     assert_eq!(rebuilt["verdict"], "reproduced", "{rebuilt:#}");
 }
+
+/// Outputs are normal before anybody takes them, from the cache as well; how is part of the key.
+#[test]
+fn a_step_s_outputs_are_normalised_before_they_are_kept() {
+    let home = Home::own();
+    let text = |normalize: &str| {
+        recipe(&format!(
+            r#"[[step]]
+name = "lib"
+run = ["mkdir -p out/d/empty", "cp late.gz out/d/late.gz", "cp late.gz one.gz", "ln -s d/late.gz out/link"]
+outputs = ["one.gz", "out"]
+{normalize}
+
+[[step]]
+name = "look"
+inputs = {{ "in" = "step:lib/out", "one.gz" = "step:lib/one.gz" }}
+run = ["cmp in/d/late.gz one.gz", "test -d in/d/empty", "test -L in/link", "od -An -tu4 -j4 -N4 one.gz > time"]
+outputs = ["time"]
+
+[[artifact]]
+name = "time"
+format = "file"
+from = "step:look/time"
+
+[[artifact]]
+name = "tree"
+format = "dir"
+from = "step:lib/out"
+normalize = ["timestamp"]
+"#
+        ))
+    };
+    let gz = b"\x1f\x8b\x08\0\0\0\0\xb3\0\x03\x03\0\0\0\0\0\0\0\0\0";
+    let project = Project::new(&text("normalize = [\"timestamp\"]"), &[]);
+    fs::write(project.file("late.gz"), gz).unwrap();
+    project.commit();
+    let time = |name: &str| fs::read_to_string(project.file(&format!("selfsame-out/{name}"))).unwrap();
+    let built = home.ok(project.path(), &["build"]);
+    assert!(time("time").trim().parse::<u32>().unwrap() < 3_003_121_664);
+    let step = |built: &Value| built["steps"][0]["components"]["normalize"].clone();
+    assert!(step(&built).as_str().unwrap().starts_with("normalised by timestamp (selfsame-normal/1"));
+    let rebuilt = home.ok(project.path(), &["rebuild", "selfsame-out/time.sigstore.json"]);
+    assert_eq!(rebuilt["verdict"], "reproduced", "{rebuilt:#}");
+    // Without it, another action; the folder is normalised as an artifact.
+    project.write("selfsame.toml", &text(""));
+    project.commit();
+    let plain = home.ok(project.path(), &["build"]);
+    assert_eq!(plain["steps"][0]["cached"], false);
+    assert_eq!(step(&plain), Value::Null);
+    assert_eq!(time("time").trim(), "3003121664");
+    let at = |path: &str| {
+        shell(&project.file("selfsame-out"), &format!("od -An -tu4 -j4 -N4 {path}")).trim().to_owned()
+    };
+    assert!(at("tree/d/late.gz").parse::<u32>().unwrap() < 3_003_121_664);
+    assert!(project.file("selfsame-out/tree/d/empty").is_dir());
+    assert!(project.file("selfsame-out/tree/link").is_symlink());
+}

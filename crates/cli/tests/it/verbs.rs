@@ -241,6 +241,7 @@ fn the_help_is_a_page() {
       reproduce    Build, build again, compare, verify: the whole proof in one command
       shell        Open a shell in the sandbox of a step
       normalize    Take out of finished files what says when, where and by whom they were made
+      scan         Say what in finished files tells of a machine, a person or a secret
       verify       Check an artifact against its signed provenance, offline
       rebuild      Build again from a bundle alone and compare
       show         Show everything known about a digest, an artifact or a build

@@ -2,30 +2,8 @@
 
 mod table;
 
+pub use model::Severity;
 pub use table::{Id, RULES};
-
-/// How much a finding weighs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// May make two builds differ, or hides what makes them.
-    Warn,
-    /// Two builds will differ one day, or run what nobody chose.
-    Error,
-}
-
-impl Severity {
-    /// The word in JSON and on the command line.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warn => "warn",
-            Self::Error => "error",
-        }
-    }
-}
 
 /// The four questions about a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -11,7 +11,7 @@ use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
 use super::uses;
 use super::{
     Artifact, Contents, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, Toolchain,
-    conditions, limits, policies,
+    conditions, debug, leaks, limits, policies,
 };
 use crate::violation::Policies;
 use crate::{Diagnostic, RelPath, Sha256};
@@ -363,6 +363,7 @@ impl Checker {
         let (uses, record) = uses::lower(self, raw);
         let timeout = raw.timeout.as_ref().map_or(Some(HOUR), |t| self.duration(t));
         let limits = limits::lower(self, raw);
+        let normalize = self.rules(&raw.normalize);
         let run = raw.run.get_ref().iter().map(|c| c.get_ref().clone()).collect();
         let outputs = outputs.into_iter().collect();
         let policies = policies::lower(self, &raw.violations, policies);
@@ -378,6 +379,7 @@ impl Checker {
             secrets,
             timeout: timeout?,
             limits,
+            normalize: normalize?,
             policies,
         })
     }
@@ -446,12 +448,19 @@ impl Checker {
                 self.wrong(&a.name, "not the name of a wheel", "", Some(help.into()));
             }
             let normalize = self.rules(&a.normalize);
-            if let (Some(at), Some(Format::Dir)) = (a.normalize.first(), format) {
-                let help = "normalise in a step, or pack an archive";
+            let debug = match &a.debug {
+                Some(at) => debug::lower(self, at).map(Some),
+                None => Some(None),
+            };
+            if let Some(debug) = a.debug.as_ref().filter(|debug| !seen.insert(debug.get_ref())) {
+                self.wrong(debug, "two artifacts of one name", "", Some("rename one".into()));
+            }
+            if let (Some(at), Some(Format::OciImage | Format::OciIndex)) = (&a.debug, format) {
+                let help = "strip the programs in a step, or split an archive of them";
                 self.wrong(
                     at,
-                    "a folder is not normalised",
-                    "its files are those of the step",
+                    "debugging information of an image",
+                    "it is split off archives and files",
                     Some(help.into()),
                 );
             }
@@ -459,8 +468,11 @@ impl Checker {
                 let help = "normalise the images in it";
                 self.wrong(at, "an index is not normalised", "it has no files of its own", Some(help.into()));
             }
-            if let (Some(name), Some(contents), Some(normalize)) = (name, contents, normalize) {
-                list.push(Artifact { name, contents, normalize });
+            let allow_leaks = leaks::lower(self, &a.allow_leaks);
+            if let (Some(name), Some(contents), Some(normalize), Some(debug), Some(allow_leaks)) =
+                (name, contents, normalize, debug, allow_leaks)
+            {
+                list.push(Artifact { name, contents, normalize, debug, allow_leaks });
             }
         }
         self.indexes(raw, &list);
@@ -509,14 +521,16 @@ impl Checker {
 
     /// Artifacts must not be called like what is written beside them: their bundles, and the SBOMs of `stem`.
     fn collisions(&mut self, raw: &[At<RawArtifact>], stem: &str) {
-        for at in raw {
-            let name = at.get_ref().name.get_ref();
-            let of = |other: &At<RawArtifact>| {
-                let other = other.get_ref().name.get_ref();
-                name.strip_suffix(".sigstore.json") == Some(other.as_str())
-            };
+        let names = |at: &'_ At<RawArtifact>| {
+            let artifact = at.get_ref();
+            std::iter::once(artifact.name.clone()).chain(artifact.debug.clone())
+        };
+        let all: Vec<At<String>> = raw.iter().flat_map(names).collect();
+        for at in &all {
+            let name = at.get_ref();
+            let of = |other: &At<String>| name.strip_suffix(".sigstore.json") == Some(other.get_ref());
             let sbom = |kind: &&str| name.strip_prefix(stem) == Some(*kind);
-            let taken_by = if raw.iter().any(of) {
+            let taken_by = if all.iter().any(of) {
                 "the bundle of another artifact"
             } else if [".cdx.json", ".spdx.json"].iter().any(sbom) {
                 "an SBOM"
@@ -524,12 +538,7 @@ impl Checker {
                 continue;
             };
             let label = format!("{taken_by} is written under this name");
-            self.wrong(
-                &at.get_ref().name,
-                "an artifact in the way",
-                label,
-                Some("rename the artifact".into()),
-            );
+            self.wrong(at, "an artifact in the way", label, Some("rename the artifact".into()));
         }
     }
 }

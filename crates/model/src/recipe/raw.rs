@@ -132,6 +132,8 @@ pub(super) struct RawStep {
     pub(super) file_size: Option<At<String>>,
     pub(super) disk: Option<At<String>>,
     #[serde(default)]
+    pub(super) normalize: Vec<At<String>>,
+    #[serde(default)]
     pub(super) violations: RawPolicies,
 }
 
@@ -155,6 +157,9 @@ pub(super) struct RawArtifact {
     pub(super) prefix: Option<At<String>>,
     #[serde(default)]
     pub(super) normalize: Vec<At<String>>,
+    pub(super) debug: Option<At<String>>,
+    #[serde(default)]
+    pub(super) allow_leaks: Vec<At<RawAllowedLeak>>,
     pub(super) image: Option<At<RawImage>>,
     pub(super) images: Option<At<Vec<At<String>>>>,
 }
@@ -184,6 +189,14 @@ pub(super) struct RawLayer {
     pub(super) from: At<String>,
     pub(super) to: Option<At<String>>,
     pub(super) owner: Option<At<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawAllowedLeak {
+    pub(super) rule: At<String>,
+    pub(super) path: Option<At<String>>,
+    pub(super) reason: At<String>,
 }
 
 /// Reads the shapes. The first thing that does not fit is reported.

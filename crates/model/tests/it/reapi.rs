@@ -43,6 +43,7 @@ fn action() -> Action {
         transcript: None,
         limits: Limits::default(),
         secrets: Vec::new(),
+        normalize: None,
         degraded: false,
         isa: "x86_64".into(),
     }

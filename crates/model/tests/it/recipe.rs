@@ -178,7 +178,34 @@ fn each_mistake_is_told_with_place_and_fix() {
             "no such rule",
             "known: all, archive-metadata",
         ),
-        ("\"tar.gz\"", "\"dir\"\nnormalize = [\"all\"]", "a folder is not normalised", "pack an archive"),
+        ("memory = \"2GiB\"", "normalize = [\"times\"]", "no such rule", "known: all, archive-metadata"),
+        ("\"tar.gz\"", "\"tar.gz\"\ndebug = \"hello.debug\"", "not the name of an archive", ".tar.zst"),
+        ("\"tar.gz\"", "\"tar.gz\"\ndebug = \"hello-1.0.tar.gz\"", "two artifacts of one name", "rename one"),
+        ("\"tar.gz\"", "\"tar.gz\"\ndebug = \"a/b.tar\"", "not a usable artifact name", "letters, digits"),
+        (
+            "\"tar.gz\"",
+            "\"tar.gz\"\nallow-leaks = [{ rule = \"path\", reason = \"x\" }]",
+            "no such kind of leak",
+            "known: build-path, debug-path, host-path, host-name, user-name, private-key, token)",
+        ),
+        (
+            "\"tar.gz\"",
+            "\"tar.gz\"\nallow-leaks = [{ rule = \"secret\", reason = \"x\" }]",
+            "the value of a secret cannot be allowed",
+            "let no step write it",
+        ),
+        (
+            "\"tar.gz\"",
+            "\"tar.gz\"\nallow-leaks = [{ rule = \"token\", reason = \" \" }]",
+            "a leak allowed without a reason",
+            "say why",
+        ),
+        (
+            "\"tar.gz\"",
+            "\"tar.gz\"\nallow-leaks = [{ rule = \"token\", path = \"/usr\", reason = \"x\" }]",
+            "not a pattern",
+            "begins or ends with `/`",
+        ),
         ("run = [\"cp -r in all\"]", "run = \"cp\"", "wrong kind of value", ""),
         ("run = [\"cp -r in all\"]\n", "", "a key is missing", "`run"),
         ("[toolchain]", "[toolchain", "not readable as TOML", ""),
@@ -359,4 +386,23 @@ fn normalising_is_chosen_rule_by_rule_or_as_a_whole() {
         [Rule::Timestamp, Rule::UserGroup].into()
     );
     assert_eq!(chosen("normalize = [\"all\"]"), Rule::ALL.into());
+}
+
+#[test]
+fn leaks_are_allowed_by_line() {
+    let text = GOOD.replace(
+        "prefix = \"hello-1.0\"",
+        "prefix = \"hello-1.0\"\nallow-leaks = [\n  { rule = \"build-path\", path = \"**/*.la\", reason = \"as libtool has it\" },\n  \
+         { rule = \"private-key\", reason = \" a test's \" },\n]",
+    );
+    let lines = recipe::parse("selfsame.toml", &text).unwrap().artifacts.remove(0).allow_leaks;
+    let lines: Vec<_> =
+        lines.iter().map(|l| (l.rule.as_str(), l.path.to_string(), l.reason.as_str())).collect();
+    assert_eq!(
+        lines,
+        [
+            ("build-path", "**/*.la".to_owned(), "as libtool has it"),
+            ("private-key", "**".to_owned(), "a test's"),
+        ]
+    );
 }

@@ -106,15 +106,15 @@ pub(crate) fn archive<'a>(bytes: &'a [u8], budget: &mut Budget) -> Result<Archiv
     Ok(archive)
 }
 
-fn unsupported(what: &str) -> ReadError {
+pub(super) fn unsupported(what: &str) -> ReadError {
     ReadError::Unsupported { kind: Kind::Tar, what: what.to_owned() }
 }
 
-fn until_nul(field: &[u8]) -> &[u8] {
+pub(super) fn until_nul(field: &[u8]) -> &[u8] {
     field.split(|&byte| byte == 0).next().unwrap_or_default()
 }
 
-fn check_sum(header: &Fields<'_>, block: &[u8]) -> Result<(), ReadError> {
+pub(super) fn check_sum(header: &Fields<'_>, block: &[u8]) -> Result<(), ReadError> {
     let expected = number(header, &block[148..156], "a checksum")?;
     let sum = |add: fn(u8) -> i64| -> i64 {
         block.iter().enumerate().map(|(at, &b)| add(if (148..156).contains(&at) { b' ' } else { b })).sum()
@@ -127,13 +127,15 @@ fn check_sum(header: &Fields<'_>, block: &[u8]) -> Result<(), ReadError> {
 }
 
 /// Octal digits between spaces and NULs, or GNU's base 256.
-fn number(header: &Fields<'_>, field: &[u8], what: &str) -> Result<u64, ReadError> {
+pub(super) fn number(header: &Fields<'_>, field: &[u8], what: &str) -> Result<u64, ReadError> {
     let wrong = || header.damaged(format!("{what} in octal"), format!("{:?}", lossy(field)));
     if field[0] & 0x80 != 0 {
-        if field[0] != 0x80 || field[1..field.len() - 8].iter().any(|&byte| byte != 0) {
+        // The number follows, in as many bytes as the field has.
+        let (more, number) = field[1..].split_at((field.len() - 1).saturating_sub(8));
+        if field[0] != 0x80 || more.iter().any(|&byte| byte != 0) {
             return Err(unsupported(&format!("{what} is negative or has more than 64 bits")));
         }
-        return Ok(field[field.len() - 8..].iter().fold(0, |n, &byte| n << 8 | u64::from(byte)));
+        return Ok(number.iter().fold(0, |n, &byte| n << 8 | u64::from(byte)));
     }
     let text = field.trim_ascii();
     let text = until_nul(text).trim_ascii();
@@ -143,13 +145,13 @@ fn number(header: &Fields<'_>, field: &[u8], what: &str) -> Result<u64, ReadErro
     std::str::from_utf8(text).ok().and_then(|text| u64::from_str_radix(text, 8).ok()).ok_or_else(wrong)
 }
 
-fn decimal(header: &Fields<'_>, text: &[u8]) -> Result<u64, ReadError> {
+pub(super) fn decimal(header: &Fields<'_>, text: &[u8]) -> Result<u64, ReadError> {
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     number.ok_or_else(|| header.damaged("a decimal number", format!("{:?}", lossy(text))))
 }
 
 /// Pax records: length, space, keyword, `=`, value, newline.
-fn records(header: &Fields<'_>, mut text: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, ReadError> {
+pub(super) fn records(header: &Fields<'_>, mut text: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec<u8>>, ReadError> {
     let mut records = BTreeMap::new();
     let wrong =
         |text: &[u8]| header.damaged("a pax record", format!("{:?}", lossy(&text[..text.len().min(40)])));
@@ -170,7 +172,7 @@ fn records(header: &Fields<'_>, mut text: &[u8]) -> Result<BTreeMap<Vec<u8>, Vec
     Ok(records)
 }
 
-fn member<'a>(
+pub(super) fn member<'a>(
     header: &Fields<'_>,
     block: &[u8],
     kind: u8,

@@ -180,3 +180,20 @@ fn a_damaged_member_stays_and_the_rest_is_normalised() {
     );
     assert!(made.changes.iter().any(|change| change.place == "whole.gz"), "{:?}", made.changes);
 }
+
+/// GNU tar writes numbers that octal digits do not hold in base 256, in fields of 8 bytes and of 12.
+#[test]
+fn numbers_that_octal_digits_do_not_hold_are_read() {
+    let scene = Scene::new();
+    scene.run(
+        "echo x >x; tar --format=gnu --owner=u:3000000 --group=g:4000000000 --mtime=@9000000000 -cf x.tar x",
+    );
+    let told = made("x.tar", &scene.read("x.tar")).changes;
+    let told: Vec<_> = told.iter().map(|change| change.before.as_str()).collect();
+    assert!(told.contains(&"3000000:4000000000 u:g"), "{told:?}");
+    scene.run("tar --format=gnu --mtime=@-9000000000 -cf x.tar x");
+    assert!(
+        !made("x.tar", &scene.read("x.tar")).left.is_empty(),
+        "a time before 1970 is left with its reason"
+    );
+}

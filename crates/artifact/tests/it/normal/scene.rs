@@ -7,17 +7,17 @@ use artifact::{NormalOptions, Normalised, ReadError, normalise};
 use model::Timestamp;
 
 /// 2023-11-14T22:13:20Z: before anything that a tool writes now.
-pub(super) const EPOCH: i64 = 1_700_000_000;
+pub(crate) const EPOCH: i64 = 1_700_000_000;
 
-pub(super) fn options() -> NormalOptions {
+pub(crate) fn options() -> NormalOptions {
     NormalOptions::all(Timestamp(EPOCH))
 }
 
-pub(super) fn made(name: &str, bytes: &[u8]) -> Normalised {
+pub(crate) fn made(name: &str, bytes: &[u8]) -> Normalised {
     normalise(name, bytes, &options()).unwrap_or_else(|error| unreachable!("{name}: {error}"))
 }
 
-pub(super) fn refused(name: &str, bytes: &[u8]) -> ReadError {
+pub(crate) fn refused(name: &str, bytes: &[u8]) -> ReadError {
     match normalise(name, bytes, &options()) {
         Err(error) => error,
         Ok(made) => unreachable!("{name}: {made:?}"),
@@ -25,35 +25,35 @@ pub(super) fn refused(name: &str, bytes: &[u8]) -> ReadError {
 }
 
 /// The bytes after normalising, changed or not.
-pub(super) fn normal(name: &str, bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn normal(name: &str, bytes: &[u8]) -> Vec<u8> {
     made(name, bytes).bytes.unwrap_or_else(|| bytes.to_vec())
 }
 
 /// A folder that goes with its value.
-pub(super) struct Scene(tempfile::TempDir);
+pub(crate) struct Scene(tempfile::TempDir);
 
 impl Scene {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> &Self {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
         self
     }
 
-    pub(super) fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
 
     /// Runs a line of shell in the folder, and gives what it prints.
-    pub(super) fn run(&self, line: &str) -> String {
+    pub(crate) fn run(&self, line: &str) -> String {
         run_in(self.0.path(), line)
     }
 }

@@ -10,7 +10,7 @@ use model::recipe::Format;
 use model::{Conditions, Digest};
 
 use super::made;
-use crate::args::{Globals, Sandbox};
+use crate::args::{Globals, Leaks, Sandbox};
 use crate::command::build::{self, Options};
 use crate::failure::Failure;
 use crate::project::Project;
@@ -78,6 +78,7 @@ fn tried(session: &Session, project: &Project) -> Result<Seen, Failure> {
         trace: false,
         secrets: Default::default(),
         sandbox: Sandbox::Sealed,
+        leaks: Leaks::Off,
     };
     match build::finish(session, project, &options, &Secrets::none(), false) {
         Ok(done) => {
