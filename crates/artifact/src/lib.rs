@@ -40,4 +40,4 @@ pub use member::{Contents, Member};
 pub use normal::{Change, Left, NORMAL_VERSION, NormalOptions, Normalised, normalise};
 pub use reading::{Attribute, Body, Part, ReadError, Reading, read};
 
-pub use pack::{Encoder, Options, PackError, encoder, pack, pack_on};
+pub use pack::{Encoder, Options, PackError, Piece, encoder, pack, pack_on, tar_pieces};

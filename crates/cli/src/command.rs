@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod fetch;
+pub(crate) mod image;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod lock;
@@ -56,6 +57,8 @@ pub(crate) enum Verb {
     Fetch(fetch::Args),
     /// Carry locked inputs to where there is no network, or serve them
     Mirror(mirror::Args),
+    /// Push images to registries with what is attached to them, and pull them
+    Image(image::Args),
     /// Build in the sandbox, pack, write SBOMs and signed provenance
     Build(build::Args),
     /// Build, build again, compare, verify: the whole proof in one command
@@ -95,6 +98,7 @@ impl Verb {
             Self::Update(_) => "update",
             Self::Fetch(_) => "fetch",
             Self::Mirror(_) => "mirror",
+            Self::Image(_) => "image",
             Self::Build(_) => "build",
             Self::Reproduce(_) => "reproduce",
             Self::Shell(_) => "shell",
@@ -134,6 +138,7 @@ pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
         Verb::Update(args) => with(&|s| update::run(s, args)),
         Verb::Fetch(args) => with(&|s| fetch::run(s, args)),
         Verb::Mirror(args) => with(&|s| mirror::run(s, args)),
+        Verb::Image(args) => with(&|s| image::run(s, args)),
         Verb::Build(args) => with(&|s| build::run(s, args)),
         Verb::Reproduce(args) => with(&|s| reproduce::run(s, args)),
         Verb::Shell(args) => with(&|s| shell::run(s, args)),
@@ -156,6 +161,12 @@ const fn collects(verb: &Verb) -> bool {
 const fn asks(verb: &Verb) -> bool {
     matches!(
         verb,
-        Verb::Show(_) | Verb::Log(_) | Verb::Toolchain(_) | Verb::Store(_) | Verb::Key(_) | Verb::Mirror(_)
+        Verb::Show(_)
+            | Verb::Log(_)
+            | Verb::Toolchain(_)
+            | Verb::Store(_)
+            | Verb::Key(_)
+            | Verb::Mirror(_)
+            | Verb::Image(_)
     )
 }

@@ -19,21 +19,50 @@ use crate::{Host, HttpError, InputError};
 /// Names and values.
 pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
 
+/// What is to be done with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    Read,
+    Write,
+}
+
 /// What one repository lets us do, and the proof of it.
 pub(super) struct Login<'a> {
     host: &'a Host,
     client: &'a Client<'a>,
     /// Host and port, as credentials are kept for it.
     registry: String,
-    /// What a token is asked for, unless the registry's challenge says it: `repository:NAME:pull`.
-    scope: String,
+    /// What a token is asked for: `repository:NAME:pull`.
+    scopes: Vec<String>,
+    /// What is to be done with the repository.
+    doing: Doing,
     /// The header `Authorization`, once the registry has asked for it.
     authorization: Mutex<Option<String>>,
 }
 
 impl<'a> Login<'a> {
-    pub(super) fn new(host: &'a Host, client: &'a Client<'a>, registry: String, scope: String) -> Self {
-        Self { host, client, registry, scope, authorization: Mutex::default() }
+    /// To read from the repository of this name.
+    pub(super) fn to_read(host: &'a Host, client: &'a Client<'a>, registry: String, name: &str) -> Self {
+        let (scopes, doing) = (vec![format!("repository:{name}:pull")], Doing::Read);
+        Self { host, client, registry, scopes, doing, authorization: Mutex::default() }
+    }
+
+    /// To write to the repository of this name, and to take blobs for it out of the others.
+    pub(super) fn to_write<'s>(
+        host: &'a Host,
+        client: &'a Client<'a>,
+        registry: String,
+        name: &str,
+        others: impl IntoIterator<Item = &'s str>,
+    ) -> Self {
+        let mut scopes = vec![format!("repository:{name}:pull,push")];
+        scopes.extend(others.into_iter().map(|other| format!("repository:{other}:pull")));
+        Self { host, client, registry, scopes, doing: Doing::Write, authorization: Mutex::default() }
+    }
+
+    /// Host and port.
+    pub(super) fn registry(&self) -> &str {
+        &self.registry
     }
 
     /// Asks; and asks again with a name, if the registry wants to know it. `image` is what errors speak of.
@@ -58,9 +87,7 @@ impl<'a> Login<'a> {
     }
 
     fn said(&self, image: &dyn Display, error: InputError) -> InputError {
-        let denied = |reason: String| {
-            ImageError::Denied { registry: self.registry.clone(), image: image.to_string(), reason }.into()
-        };
+        let denied = |reason: String| self.denied(image, reason);
         match error {
             InputError::Http(HttpError::NotFound { url }) => {
                 ImageError::Missing { image: image.to_string(), reason: format!("{url} is not there (404)") }
@@ -76,7 +103,13 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn who(&self) -> String {
+    /// That the registry does not let us.
+    pub(super) fn denied(&self, image: &dyn Display, reason: String) -> InputError {
+        let doing = if self.doing == Doing::Read { "read" } else { "write" };
+        ImageError::Denied { registry: self.registry.clone(), doing, image: image.to_string(), reason }.into()
+    }
+
+    pub(super) fn who(&self) -> String {
         match Credentials::of(self.host).map(|c| c.find(&self.registry)) {
             Ok(Ok(Some(secret))) => format!("what this host has for `{}`", secret.user),
             _ => "a request without a name".to_owned(),
@@ -88,9 +121,7 @@ impl<'a> Login<'a> {
         let secret = Credentials::of(self.host)
             .and_then(|credentials| credentials.find(&self.registry))
             .map_err(ImageError::from)?;
-        let denied = |reason: String| -> InputError {
-            ImageError::Denied { registry: self.registry.clone(), image: image.to_string(), reason }.into()
-        };
+        let denied = |reason: String| self.denied(image, reason);
         let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
         if scheme.eq_ignore_ascii_case("basic") {
             let secret =
@@ -108,9 +139,15 @@ impl<'a> Login<'a> {
                 "it wants a token from `{realm}`, over a connection that all can read"
             )));
         }
-        let scope = field("scope").unwrap_or_else(|| self.scope.clone());
-        let mut url =
-            format!("{realm}{}scope={}", if realm.contains('?') { '&' } else { '?' }, escaped(&scope));
+        // What the challenge asks for is of one request, which may only look; a push also does more. One token is for all.
+        let scopes = match (self.doing, field("scope")) {
+            (Doing::Read, Some(scope)) => vec![scope],
+            _ => self.scopes.clone(),
+        };
+        let mut url = realm;
+        for scope in &scopes {
+            url.push_str(&format!("{}scope={}", if url.contains('?') { '&' } else { '?' }, escaped(scope)));
+        }
         if let Some(service) = field("service") {
             url.push_str(&format!("&service={}", escaped(&service)));
         }

@@ -58,6 +58,13 @@ impl Layout {
         Layer { media_type: format!("application/vnd.oci.image.layer.v1.tar{suffix}"), digest, size, diff_id }
     }
 
+    /// A layer of any bytes, which nobody unpacks.
+    pub(crate) fn opaque(&mut self, bytes: Vec<u8>) -> Layer {
+        let diff_id = digest(&bytes);
+        let (digest, size) = self.put(bytes);
+        Layer { media_type: "application/vnd.oci.image.layer.v1.tar".into(), digest, size, diff_id }
+    }
+
     pub(crate) fn image(&mut self, arch: &str, layers: &[Layer], env: &[&str]) -> Made {
         let diff_ids: Vec<_> = layers.iter().map(|l| &l.diff_id).collect();
         let config = json!({
