@@ -11,6 +11,7 @@ mod example;
 mod noop;
 mod normalize;
 mod project;
+mod push;
 mod registry;
 mod startup;
 mod steps;
@@ -36,6 +37,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("throughput", throughput::run),
     ("normalize", normalize::run),
     ("registry", registry::run),
+    ("push", push::run),
 ];
 
 /// The words that choose groups.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::credentials::{Credentials, Secret};
 use super::registry::is_loopback;
 use super::{DOCUMENT_LIMIT, ImageError};
-use crate::http::Client;
+use crate::http::{Client, Sending};
 use crate::{Host, HttpError, InputError};
 
 /// Names and values.
@@ -124,6 +124,7 @@ impl<'a> Login<'a> {
         let denied = |reason: String| self.denied(image, reason);
         let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
         if scheme.eq_ignore_ascii_case("basic") {
+            let secret = secret.filter(|secret| !secret.identity);
             let secret =
                 secret.ok_or_else(|| denied("it wants a name, and this host has none for it".into()))?;
             return Ok(basic(&secret));
@@ -139,18 +140,29 @@ impl<'a> Login<'a> {
                 "it wants a token from `{realm}`, over a connection that all can read"
             )));
         }
+        let header = secret.as_ref().filter(|secret| !secret.identity).map(basic);
         // What the challenge asks for is of one request, which may only look; a push also does more. One token is for all.
         let scopes = match (self.doing, field("scope")) {
             (Doing::Read, Some(scope)) => vec![scope],
             _ => self.scopes.clone(),
         };
-        let mut url = realm;
-        for scope in &scopes {
-            url.push_str(&format!("{}scope={}", if url.contains('?') { '&' } else { '?' }, escaped(scope)));
-        }
-        if let Some(service) = field("service") {
-            url.push_str(&format!("&service={}", escaped(&service)));
-        }
+        let mut query: Vec<_> = scopes.iter().map(|scope| format!("scope={}", escaped(scope))).collect();
+        query.extend(field("service").map(|service| format!("service={}", escaped(&service))));
+        let bytes = match secret.filter(|secret| secret.identity) {
+            Some(secret) => self.exchanged(&realm, &scopes, field("service").as_deref(), &secret),
+            None => {
+                let url = format!("{realm}{}{}", if realm.contains('?') { '&' } else { '?' }, query.join("&"));
+                let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
+                self.client.get_with(&url, &headers, DOCUMENT_LIMIT)
+            }
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(HttpError::Unauthorized { .. } | HttpError::Status { status: 400 | 403, .. }) => {
+                return Err(denied(format!("it gives no token to {}", self.who())));
+            }
+            Err(other) => return Err(other.into()),
+        };
         #[derive(Deserialize)]
         struct Token {
             #[serde(default)]
@@ -158,15 +170,6 @@ impl<'a> Login<'a> {
             #[serde(default)]
             access_token: String,
         }
-        let header = secret.as_ref().map(basic);
-        let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
-        let bytes = match self.client.get_with(&url, &headers, DOCUMENT_LIMIT) {
-            Ok(bytes) => bytes,
-            Err(HttpError::Unauthorized { .. } | HttpError::Status { status: 400 | 403, .. }) => {
-                return Err(denied(format!("it gives no token to {}", self.who())));
-            }
-            Err(other) => return Err(other.into()),
-        };
         let token: Token =
             serde_json::from_slice(&bytes).map_err(|e| denied(format!("its token cannot be read: {e}")))?;
         let token = if token.token.is_empty() { token.access_token } else { token.token };
@@ -174,6 +177,33 @@ impl<'a> Login<'a> {
             return Err(denied("its token cannot be read".into()));
         }
         Ok(format!("Bearer {token}"))
+    }
+
+    /// Changes an identity token for one of the moment (<https://distribution.github.io/distribution/spec/auth/oauth/>).
+    fn exchanged(
+        &self,
+        realm: &str,
+        scopes: &[String],
+        service: Option<&str>,
+        secret: &Secret,
+    ) -> Result<Vec<u8>, HttpError> {
+        let scope = scopes.join(" ");
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "selfsame"),
+            ("service", service.unwrap_or_default()),
+            ("scope", scope.as_str()),
+            ("refresh_token", secret.password.as_str()),
+        ];
+        let form: Vec<_> = form.iter().map(|(name, value)| format!("{name}={}", strictly(value))).collect();
+        let form = form.join("&");
+        let headers = vec![("Content-Type", "application/x-www-form-urlencoded")];
+        let sending = Sending { method: "POST", url: realm, headers, body: form.as_bytes(), known: false };
+        let heard = self.client.send_again(&sending, DOCUMENT_LIMIT)?;
+        match heard.status {
+            200 => Ok(heard.body),
+            status => Err(HttpError::Status { url: realm.to_owned(), status }),
+        }
     }
 }
 
@@ -210,6 +240,12 @@ fn parameter(text: &str, name: &str) -> Option<String> {
             return Some(value);
         }
     }
+}
+
+/// As it may stand in a form, whatever it is.
+fn strictly(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// As it may stand in a query.

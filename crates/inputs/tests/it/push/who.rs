@@ -80,6 +80,34 @@ fn a_token_is_asked_for_what_is_done_and_no_more() {
 }
 
 #[test]
+fn an_identity_token_is_changed_for_one_of_the_moment() {
+    let server = docker();
+    let front = Front::before(&server.address, |seen, _| {
+        if seen.path.starts_with("/token") {
+            // In a form, and not in a header or an address, which others write down.
+            let knows = seen.method == "POST"
+                && seen.path == "/token"
+                && seen.header("authorization").is_none()
+                && seen.header("content-type") == Some("application/x-www-form-urlencoded");
+            let (status, body) = if knows { (200, r#"{"access_token":"t0ken"}"#) } else { (401, "") };
+            return Rule::Answer(status, vec![], body.into());
+        }
+        if seen.header("authorization") == Some("Bearer t0ken") {
+            return Rule::Pass;
+        }
+        let challenge = format!("Bearer realm=\"http://{}/token\",service=\"s\"", seen.header("host").unwrap());
+        Rule::Answer(401, vec![("WWW-Authenticate", challenge)], vec![])
+    });
+    let mut world = World::new();
+    let config = format!(r#"{{"auths":{{"{}":{{"identitytoken":"r3fresh"}}}}}}"#, front.address);
+    std::fs::write(world.folder.path().join("config.json"), config).unwrap();
+    world.host.env.insert("DOCKER_CONFIG".into(), world.folder.path().display().to_string());
+    let (folder, digest) = layout(&world, "img", 1, 1000);
+    let pushed = push(&world, &folder, &format!("{}/app:1", front.address)).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(hex(&pushed.digest), digest);
+}
+
+#[test]
 fn another_host_is_told_nothing_of_who_asks() {
     let closed = Registry::start(true);
     // Takes the name for the registry itself, so that what it is told can be seen.
