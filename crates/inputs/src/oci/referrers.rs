@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use model::oci::{Descriptor, INDEX, MANIFEST};
 use model::{Digest, Sha256};
@@ -29,7 +29,9 @@ const MOST: usize = 2000;
 /// Nor more pages of a list.
 const PAGES: usize = 200;
 /// How often a list under a tag is merged anew with what others write at the same time.
-const TRIES: u64 = 10;
+const TRIES: usize = 10;
+/// How long is waited before it is looked at again, at least.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// What is to be attached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,8 +155,9 @@ fn tag(subject: &Sha256) -> String {
 
 /// Sees to it that the list under the tag has these entries.
 ///
-/// Registries know no "write if it is still the same": of two that write at once, one may write over the other. So what was
-/// written is read again, and if it is not all there, merged and written again.
+/// Registries know no "write if it is still the same": of two that read the list before either writes it, the later one writes
+/// over the other. So it is read again when whoever had read it before should have written, which is taken to last no longer
+/// than four times what it took us; what is missing then is merged and written again.
 pub(super) fn enlist(
     registry: &Registry<'_>,
     image: &dyn Display,
@@ -162,7 +165,8 @@ pub(super) fn enlist(
     entries: &[Value],
 ) -> Result<(), InputError> {
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
-    for round in 0..TRIES {
+    for _ in 0..TRIES {
+        let begun = Instant::now();
         let mut list = under_tag(registry, image, subject)?.unwrap_or_default();
         let lacks = |list: &[Value], entry: &Value| !list.iter().any(|e| e["digest"] == entry["digest"]);
         let before = list.len();
@@ -174,13 +178,9 @@ pub(super) fn enlist(
             return Ok(());
         }
         known.extend(list.iter().filter_map(|e| Some((e["digest"].as_str()?.to_owned(), e.clone()))));
-        if round > 0 {
-            // Two that met once should not meet again: each waits for a time of its own.
-            let mark = u64::from(std::process::id()) ^ entries.len() as u64;
-            std::thread::sleep(Duration::from_millis(20 * round + mark % 40));
-        }
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX[0], "manifests": list });
         registry.put(image, &tag(subject), INDEX[0], index.to_string().as_bytes())?;
+        std::thread::sleep(SETTLED + 4 * begun.elapsed());
     }
     let reason = format!("its list `{}` does not keep what is written to it", tag(subject));
     Err(ImageError::Answer { registry: registry.name().to_owned(), image: image.to_string(), reason }.into())

@@ -57,7 +57,7 @@ pub(super) fn upload(
     let patience = registry.client.patience();
     let outgoing = Outgoing::new(content, progress);
     let piece = size.max(1);
-    Upload { registry, image, content, outgoing, address, offset: 0, piece, patience, anew: 0 }.run()?;
+    Upload { registry, image, content, outgoing, address, offset: 0, reach: 0, piece, patience, anew: 0 }.run()?;
     progress(size);
     Ok(How::Sent)
 }
@@ -147,11 +147,15 @@ pub(super) fn located(base: &str, asked: &str, location: &str) -> Option<Address
     fits.then(|| Address { url: format!("{its}://{host}{rest}"), foreign: true })
 }
 
-/// How many bytes an upload has, by the header `Range`: `0-LAST`. One byte and none are both `0-0`, which says nothing.
+/// How many bytes an upload has, by the header `Range`: `0-LAST`. One byte and none are both `0-0`, which is taken for none:
+/// the byte that is then there twice is seen by the digest.
 fn reached(heard: &Heard) -> Option<u64> {
     let range = heard.header("range")?;
     let last = range.strip_prefix("bytes=").unwrap_or(range).strip_prefix("0-")?;
-    last.parse::<u64>().ok().filter(|last| *last > 0)?.checked_add(1)
+    match last.parse::<u64>().ok()? {
+        0 => Some(0),
+        last => last.checked_add(1),
+    }
 }
 
 /// A blob on its way.
@@ -163,6 +167,8 @@ struct Upload<'a> {
     address: Address,
     /// So many bytes have arrived.
     offset: u64,
+    /// So many can have arrived, since no more were sent.
+    reach: u64,
     /// So many are sent at once.
     piece: u64,
     patience: Patience<'a>,
@@ -203,7 +209,9 @@ impl Upload<'_> {
         let end = self.content.digest.size.min(self.offset.saturating_add(self.piece));
         let range = format!("{}-{}", self.offset, end - 1);
         let url = self.address.url.clone();
-        match self.request("PATCH", &url, &[("Content-Range", &range)], self.offset, end) {
+        let heard = self.request("PATCH", &url, &[("Content-Range", &range)], self.offset, end);
+        self.reach = self.reach.max(self.outgoing.at());
+        match heard {
             Ok(heard) if matches!(heard.status, 200..=299) => {
                 self.moved(&heard)?;
                 // One that says less has kept less.
@@ -219,25 +227,28 @@ impl Upload<'_> {
                 self.piece = PIECE.min(self.piece / 2).max(LEAST);
                 self.begin_anew(None)
             }
-            Ok(heard) if heard.status == 416 => self.ask(self.offset),
+            Ok(heard) if heard.status == 416 => {
+                self.pause_after(heard)?;
+                self.ask()
+            }
             Ok(heard) if heard.status == 404 => self.begin_anew(Some(&heard)),
             Ok(heard) if matches!(heard.status, 408 | 429 | 500..=599) => {
                 self.pause_after(heard)?;
-                self.ask(end)
+                self.ask()
             }
             Ok(heard) => Err(self.registry.refused(self.image, "take a blob", &heard)),
             Err(error) => {
                 self.pause(error)?;
-                self.ask(end)
+                self.ask()
             }
         }
     }
 
-    /// Asks how much has arrived, which cannot be more than `sent`.
-    fn ask(&mut self, sent: u64) -> Result<(), InputError> {
+    /// Asks how much has arrived.
+    fn ask(&mut self) -> Result<(), InputError> {
         let url = self.address.url.clone();
         let heard = self.request("GET", &url, &[], 0, 0)?;
-        let arrived = reached(&heard).filter(|n| matches!(heard.status, 200..=299) && *n <= sent);
+        let arrived = reached(&heard).filter(|n| matches!(heard.status, 200..=299) && *n <= self.reach);
         match arrived {
             Some(arrived) => {
                 self.moved(&heard)?;
@@ -259,7 +270,7 @@ impl Upload<'_> {
                 return Err(self.registry.refused(self.image, "take a blob", heard));
             }
         }
-        self.offset = 0;
+        (self.offset, self.reach) = (0, 0);
         if let Some(address) = begin(self.registry, self.image, &self.content.digest, None)? {
             self.address = address;
         }

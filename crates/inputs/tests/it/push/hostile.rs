@@ -83,16 +83,19 @@ fn what_is_pulled_is_what_its_digest_says() {
     let world = World::new();
     let (folder, digest) = layout(&world, "img", 1, 300_000);
     push(&world, &folder, &format!("{}/app:1", server.address)).unwrap();
-    let answers: [(&str, Vec<u8>, &str); 5] = [
-        ("/blobs/", noise(2, 300_000), "a blob of"),
-        ("/blobs/", noise(2, 300_001), "is larger than the"),
-        ("/blobs/", Vec::new(), "a blob of"),
-        ("/manifests/", b"{\"schemaVersion\":2,\"config\":{},\"layers\":[]}".to_vec(), "the manifest of image"),
-        ("/manifests/", vec![b'['; 33 << 20], "is larger than the"),
+    let layer = format!("/blobs/sha256:{}", model::Digest::of(&noise(1, 300_000)).hex());
+    let manifests = "/manifests/".to_owned();
+    let answers: [(&String, Vec<u8>, &str); 5] = [
+        (&layer, noise(2, 300_000), "a blob of"),
+        (&layer, noise(2, 300_001), "is larger than the"),
+        (&layer, Vec::new(), "a blob of"),
+        (&manifests, b"{\"schemaVersion\":2,\"config\":{},\"layers\":[]}".to_vec(), "the manifest of image"),
+        (&manifests, vec![b'['; 33 << 20], "is larger than the"),
     ];
     for (number, (place, body, why)) in answers.into_iter().enumerate() {
+        let place = place.clone();
         let front = Front::before(&server.address, move |seen, _| {
-            if seen.is("GET", place) { Rule::Answer(200, vec![], body.clone()) } else { Rule::Pass }
+            if seen.is("GET", &place) { Rule::Answer(200, vec![], body.clone()) } else { Rule::Pass }
         });
         let name = format!("{number}.tar");
         let error = pull(&world, &format!("{}/app@{digest}", front.address), &name).unwrap_err();

@@ -36,12 +36,12 @@ pub(super) fn tool(path: &str) -> PathBuf {
     program
 }
 
-/// Debian's `docker-registry`: no referrers API.
+/// Debian's `docker-registry`: no referrers API; an upload that broke within a piece is thrown away when it is asked for.
 pub(super) fn docker() -> Server {
     let registry = Registry::start(false);
     let (name, address) = ("docker-registry", registry.address.clone());
     let held = Held::Docker(registry);
-    Server { name, address, held, lists: false, says_so: false, resumes: true, mounts: true }
+    Server { name, address, held, lists: false, says_so: false, resumes: false, mounts: true }
 }
 
 /// One of go-containerregistry: lists what refers, but does not say so, and calls it by the type of its configuration.
