@@ -30,7 +30,7 @@ use crate::Host;
 
 pub(crate) use pass::{Passed, Reply};
 pub(crate) use region::Region;
-pub(crate) use send::{Heard, Sending};
+pub(crate) use send::{Heard, Patience, Sending};
 
 /// However much progress they make, there are no more attempts than this for one download: a server that gives one byte
 /// at a time is not waited for.

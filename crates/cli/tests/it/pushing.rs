@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use attest::bundle::sign_statement;
-use attest::{SecretKey, Signer as _};
+use attest::SecretKey;
 use model::Digest;
 use model::statement::{ResourceDescriptor, SLSA_PROVENANCE, Statement};
 use serde_json::{Value, json};

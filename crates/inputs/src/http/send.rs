@@ -5,8 +5,8 @@
 use std::io::Read;
 use std::time::Duration;
 
-use ureq::SendBody;
-use ureq::http::{HeaderMap, Request};
+use ureq::http::{HeaderMap, Request, Response};
+use ureq::{Agent, Body, SendBody};
 
 use super::{ATTEMPTS, Client, HttpError, says_who};
 
@@ -121,23 +121,14 @@ impl Client<'_> {
         if let Some(authorization) = self.host.authorization(url).filter(|_| *known && !says_who(headers)) {
             request = request.header("authorization", authorization);
         }
-        let body = if matches!(*method, "GET" | "HEAD") {
-            SendBody::none()
-        } else {
-            request = request.header("content-length", length);
-            SendBody::from_reader(reader)
-        };
-        let request = request.body(body).map_err(|e| wrong(e.to_string()))?;
         let agent = self.agent(url)?;
-        let request = agent
-            .configure_request(request)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_per_read(Some(PATIENCE))
-            .timeout_per_write(Some(STALLED))
-            .build();
-        let response = match agent.run(request) {
+        let answer = if matches!(*method, "GET" | "HEAD") {
+            once(&agent, request.body(SendBody::none()).map_err(|e| wrong(e.to_string()))?)
+        } else {
+            let request = request.header("content-length", length).body(SendBody::from_reader(reader));
+            once(&agent, request.map_err(|e| wrong(e.to_string()))?)
+        };
+        let response = match answer {
             Ok(response) => response,
             Err(ureq::Error::BadUri(reason)) => return Err(wrong(reason)),
             Err(cause) => return Err(broken(cause)),
@@ -154,4 +145,17 @@ impl Client<'_> {
         reader.read_to_end(&mut kept).map_err(|cause| broken(ureq::Error::Io(cause)))?;
         Ok(Heard { status, headers: parts.headers, body: kept })
     }
+}
+
+/// One attempt, in which nothing is followed.
+fn once(agent: &Agent, request: Request<SendBody<'_>>) -> Result<Response<Body>, ureq::Error> {
+    let request = agent
+        .configure_request(request)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_recv_response(Some(PATIENCE))
+        .timeout_per_read(Some(PATIENCE))
+        .timeout_per_write(Some(STALLED))
+        .build();
+    agent.run(request)
 }
