@@ -322,7 +322,9 @@ impl<'a> Client<'a> {
             request = request.header(*name, *value);
         }
         if state.done > 0 && (state.addressed || state.validator.is_some()) {
-            request = request.header("Range", format!("bytes={}-", state.done));
+            // There are servers that know no range without an end.
+            let end = if state.addressed { limit.saturating_sub(1).to_string() } else { String::new() };
+            request = request.header("Range", format!("bytes={}-{end}", state.done));
             if let Some(validator) = &state.validator {
                 request = request.header("If-Range", validator);
             }
@@ -488,7 +490,8 @@ fn strong_validator(header: impl Fn(&str) -> Option<String>) -> Option<String> {
 struct Resume {
     /// A strong entity tag or a date, by which the server can tell that the file is still the same.
     validator: Option<String>,
-    /// The URL names the file by its digest, so that it is the same for ever, and whoever asks checks that.
+    /// The URL names the file by its digest, so that it is the same for ever, and whoever asks checks that; its size is the
+    /// limit.
     addressed: bool,
     done: u64,
 }

@@ -46,7 +46,9 @@ pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::{lock, update};
 pub use mirror::{Form, Imported, Index, Listed, MirrorError, Shelf, Tls, export, import, serve};
-pub use oci::{Attached, Attachment, Blobs, CredentialError, ImageError, Pull, Pulled, Push, Pushed, Referrer, Target};
+pub use oci::{
+    Attached, Attachment, Blobs, CredentialError, ImageError, Pull, Pulled, Push, Pushed, Referrer, Target,
+};
 pub use oci::{image_in, pull, push};
 pub use record::{Network, Recorder};
 pub use source::git::commit;

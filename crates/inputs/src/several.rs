@@ -57,7 +57,13 @@ impl<'a> Sum<'a> {
             return;
         }
         let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        (self.cx.events)(Event::Finished { stage: self.stage, name: self.name.clone(), outcome, detail, millis });
+        (self.cx.events)(Event::Finished {
+            stage: self.stage,
+            name: self.name.clone(),
+            outcome,
+            detail,
+            millis,
+        });
     }
 }
 

@@ -70,7 +70,9 @@ fn image(folder: &Path) -> Result<(PathBuf, PathBuf), String> {
         let sum = String::from_utf8_lossy(&sum).split(' ').next().unwrap_or_default().to_owned();
         let size = file.metadata().map_err(failed)?.len();
         fs::rename(file, blobs.join(&sum)).map_err(failed)?;
-        Ok(format!(r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"sha256:{sum}","size":{size}}}"#))
+        Ok(format!(
+            r#"{{"mediaType":"application/vnd.oci.image.{kind}","digest":"sha256:{sum}","size":{size}}}"#
+        ))
     };
     let text = |kind: &str, text: &str| -> Result<String, String> {
         let file = folder.join("text");
@@ -130,7 +132,10 @@ fn both(command: &mut Command, cpu: &mut Vec<Duration>) -> Result<Duration, Stri
 /// A command whose output ends with the processor time of its program.
 fn counted(program: &Path, arguments: &[String], before: &str) -> Command {
     let mut command = Command::new("bash");
-    command.env("LC_ALL", "C").arg("-c").arg(format!("{before}\n\"$0\" \"$@\" >/dev/null; code=$?; times; exit $code"));
+    command
+        .env("LC_ALL", "C")
+        .arg("-c")
+        .arg(format!("{before}\n\"$0\" \"$@\" >/dev/null; code=$?; times; exit $code"));
     command.arg(program).args(arguments);
     command
 }
@@ -139,7 +144,8 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
     let folder = bench.fresh("push")?;
     let (layout, archive) = image(&folder)?;
     let registry = Registry::start(&folder)?;
-    let tools = std::env::var_os("SELFSAME_TEST_TOOLS").map_or_else(|| "target/test-tools".into(), PathBuf::from);
+    let tools =
+        std::env::var_os("SELFSAME_TEST_TOOLS").map_or_else(|| "target/test-tools".into(), PathBuf::from);
     let crane = tree::root().join(tools).join("root/usr/bin/crane");
     if !crane.exists() {
         return Err(format!("there is no {}: run scripts/test-tools", crane.display()));

@@ -5,8 +5,8 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use attest::bundle::sign_statement;
 use attest::SecretKey;
+use attest::bundle::sign_statement;
 use model::Digest;
 use model::statement::{ResourceDescriptor, SLSA_PROVENANCE, Statement};
 use serde_json::{Value, json};
@@ -131,7 +131,14 @@ fn what_lies_beside_an_image_is_attached_and_cosign_verifies_it() {
 
     let verify = |image: &str| {
         let output = Command::new(cosign())
-            .args(["verify-attestation", "--key", "key.pub", "--insecure-ignore-tlog", "--type", SLSA_PROVENANCE])
+            .args([
+                "verify-attestation",
+                "--key",
+                "key.pub",
+                "--insecure-ignore-tlog",
+                "--type",
+                SLSA_PROVENANCE,
+            ])
             .args(["--allow-http-registry", image])
             .current_dir(&dir)
             .env_clear()
@@ -155,7 +162,10 @@ fn what_lies_beside_an_image_is_attached_and_cosign_verifies_it() {
     let (code, error) = home.json(&dir, &["image", "push", "other.tar", &name]);
     assert_eq!(code, 22, "{error:#}");
     let title = error["title"].as_str().unwrap();
-    assert!(title.contains(&digest.hex()) && title.contains(&other.hex()) && title.contains("--move-tag"), "{title}");
+    assert!(
+        title.contains(&digest.hex()) && title.contains(&other.hex()) && title.contains("--move-tag"),
+        "{title}"
+    );
     let told = home.run(&dir, &["image", "push", "other.tar", &name, "--move-tag"]);
     assert_eq!(told.code, Some(0), "{told:?}");
     assert!(told.out.contains(&format!("1.0 (moved from sha256:{})", digest.hex())), "{}", told.out);
@@ -164,8 +174,14 @@ fn what_lies_beside_an_image_is_attached_and_cosign_verifies_it() {
 
     // And back.
     let pulled = home.ok(&dir, &["image", "pull", &by_digest, "-o", "back.tar", "--referrers"]);
-    assert_eq!((&pulled["digest"], pulled["referrers"].as_array().unwrap().len()), (&json!(digest.to_string()), 4));
-    assert_eq!(pulled["referrers"].as_array().unwrap().iter().filter(|r| r["type"] == bundle_type).count(), 1);
+    assert_eq!(
+        (&pulled["digest"], pulled["referrers"].as_array().unwrap().len()),
+        (&json!(digest.to_string()), 4)
+    );
+    assert_eq!(
+        pulled["referrers"].as_array().unwrap().iter().filter(|r| r["type"] == bundle_type).count(),
+        1
+    );
     let (code, error) = home.json(&dir, &["image", "pull", &by_digest, "-o", "back.tar"]);
     assert_eq!(code, 1, "{error:#}");
     let folder = home.ok(&dir, &["image", "pull", &name, "-o", "oci:back", "--platform", "linux/amd64"]);

@@ -86,16 +86,16 @@ impl Sink for Region<'_> {
 }
 
 impl Client<'_> {
-    /// Fills a region with what is at `url`, which names it by its digest: at most `limit` bytes, going on where the region
+    /// Fills a region with what is at `url`, which names it by its digest: `size` bytes, going on where the region
     /// ends. Whether it is right is for the caller to see ([`Region::digest`]).
     pub(crate) fn fill(
         &self,
         url: &str,
         headers: &[(&str, &str)],
-        limit: u64,
+        size: u64,
         region: &mut Region<'_>,
     ) -> Result<(), HttpError> {
         let state = Resume { validator: None, addressed: true, done: region.done };
-        self.transfer(url, headers, limit, state, region)
+        self.transfer(url, headers, size, state, region)
     }
 }

@@ -113,7 +113,8 @@ impl Client<'_> {
     ) -> Result<Heard, HttpError> {
         let Sending { method, url, headers, known, .. } = sending;
         let wrong = |reason: String| HttpError::Url { url: (*url).to_owned(), reason };
-        let broken = |cause| HttpError::Transport { url: (*url).to_owned(), attempts: 1, cause: Box::new(cause) };
+        let broken =
+            |cause| HttpError::Transport { url: (*url).to_owned(), attempts: 1, cause: Box::new(cause) };
         let mut request = Request::builder().method(*method).uri(*url);
         for (name, value) in headers {
             request = request.header(*name, *value);

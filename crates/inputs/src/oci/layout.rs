@@ -138,7 +138,8 @@ impl Layout {
             }
             Place::Archive(file, members) => {
                 use std::os::unix::fs::FileExt as _;
-                let (start, size) = *members.get(name).ok_or_else(|| self.wrong(format!("it has no {name}")))?;
+                let (start, size) =
+                    *members.get(name).ok_or_else(|| self.wrong(format!("it has no {name}")))?;
                 let size = size.min(DOCUMENT_LIMIT + 1);
                 bytes.resize(usize::try_from(size).unwrap_or_default(), 0);
                 file.read_exact_at(&mut bytes, start).map_err(failed)?;

@@ -151,7 +151,8 @@ impl<'a> Login<'a> {
         let bytes = match secret.filter(|secret| secret.identity) {
             Some(secret) => self.exchanged(&realm, &scopes, field("service").as_deref(), &secret),
             None => {
-                let url = format!("{realm}{}{}", if realm.contains('?') { '&' } else { '?' }, query.join("&"));
+                let url =
+                    format!("{realm}{}{}", if realm.contains('?') { '&' } else { '?' }, query.join("&"));
                 let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
                 self.client.get_with(&url, &headers, DOCUMENT_LIMIT)
             }

@@ -73,7 +73,15 @@ pub fn pull(cx: &Context<'_>, pull: &Pull<'_>) -> Result<Pulled, InputError> {
         return Err(ImageError::Answer { registry: "none".into(), image, reason }.into());
     };
     let found = origin.resolve(pull.from)?;
-    let mut walk = Walk { origin: &origin, image: pull.from, documents: Vec::new(), blobs: Vec::new(), seen: BTreeSet::new(), kept: 0, bytes: 0 };
+    let mut walk = Walk {
+        origin: &origin,
+        image: pull.from,
+        documents: Vec::new(),
+        blobs: Vec::new(),
+        seen: BTreeSet::new(),
+        kept: 0,
+        bytes: 0,
+    };
     let wrong = unreadable(pull.from);
     let root = match (pull.platform, document(pull.from, &found.bytes)?) {
         (Some(platform), Document::Index(children)) => {
@@ -104,7 +112,8 @@ pub fn pull(cx: &Context<'_>, pull: &Pull<'_>) -> Result<Pulled, InputError> {
     let Walk { documents: held, blobs, bytes, .. } = walk;
     let written = Written::begin(pull.to, &held, &blobs, listed)?;
     let bring = |digest: &Digest, progress: &dyn Fn(u64)| -> Result<(), InputError> {
-        written.blob(pull.from, digest, progress, |region| brought(cx, registry, pull.from, digest, region))?;
+        written
+            .blob(pull.from, digest, progress, |region| brought(cx, registry, pull.from, digest, region))?;
         remember(cx, registry, digest);
         Ok(())
     };

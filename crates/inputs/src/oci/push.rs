@@ -174,7 +174,8 @@ pub fn push(cx: &Context<'_>, push: &Push<'_>) -> Result<Pushed, InputError> {
         Ok(())
     };
     let total = image.blobs.iter().fold(0_u64, |sum, b| sum.saturating_add(b.digest.size));
-    several_of(cx, "push", &to.to_string(), total, "blobs", &image.blobs, send).map_err(|stopped| *stopped.cause)?;
+    several_of(cx, "push", &to.to_string(), total, "blobs", &image.blobs, send)
+        .map_err(|stopped| *stopped.cause)?;
     for (digest, media_type, bytes) in &image.documents {
         let name = format!("sha256:{}", digest.hex());
         if registry.find(to, &name)? != Some(digest.sha256) {
@@ -244,12 +245,7 @@ fn free(
 }
 
 /// That what the registry has under this name is what it was given, by the bytes that it serves.
-fn verified(
-    registry: &Registry<'_>,
-    image: &Reference,
-    name: &str,
-    root: &Digest,
-) -> Result<(), InputError> {
+fn verified(registry: &Registry<'_>, image: &Reference, name: &str, root: &Digest) -> Result<(), InputError> {
     let found = Digest::of(&registry.manifest(image, name)?);
     if found == *root {
         return Ok(());
@@ -359,7 +355,9 @@ impl Walk<'_> {
         }
         self.kept += bytes.len();
         if depth > DEEPEST || self.image.documents.len() >= DOCUMENTS || self.kept > KEPT {
-            return Err(self.layout.wrong("it has more manifests, or manifests in one another, than any image"));
+            return Err(self
+                .layout
+                .wrong("it has more manifests, or manifests in one another, than any image"));
         }
         let document = Document::read(&bytes, &descriptor.media_type).map_err(unreadable(self.to))?;
         let own: Artifact = serde_json::from_slice(&bytes)

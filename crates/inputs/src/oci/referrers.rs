@@ -170,8 +170,7 @@ pub(super) fn enlist(
         let mut list = under_tag(registry, image, subject)?.unwrap_or_default();
         let lacks = |list: &[Value], entry: &Value| !list.iter().any(|e| e["digest"] == entry["digest"]);
         let before = list.len();
-        let more: Vec<_> =
-            known.values().chain(entries).filter(|e| lacks(&list, e)).cloned().collect();
+        let more: Vec<_> = known.values().chain(entries).filter(|e| lacks(&list, e)).cloned().collect();
         list.extend(more);
         list.dedup_by(|a, b| a["digest"] == b["digest"]);
         if list.len() == before {
@@ -276,7 +275,10 @@ pub(super) fn list(
     for entry in &listed {
         let name = entry["digest"].as_str().unwrap_or_default();
         let pass = |why: &str| {
-            let text = format!("`{}` is listed as attached to `{image}`, and passed over: {why}", name.escape_debug());
+            let text = format!(
+                "`{}` is listed as attached to `{image}`, and passed over: {why}",
+                name.escape_debug()
+            );
             cx.warn(text, None);
         };
         let Ok(sha256) = model::oci::sha256(name) else {

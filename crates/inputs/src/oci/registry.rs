@@ -12,7 +12,7 @@ use model::oci::{INDEX, MANIFEST};
 use model::{Digest, Sha256};
 use serde::Deserialize;
 
-use super::login::Login;
+use super::login::{Headers, Login};
 use super::{DOCUMENT_LIMIT, ImageError};
 use crate::http::{Client, Heard, Region, Sending};
 use crate::source::download_with;
@@ -91,7 +91,7 @@ impl<'a> Registry<'a> {
     pub(super) fn asked<T>(
         &self,
         image: &dyn Display,
-        ask: &dyn Fn(&[(&str, &str)]) -> Result<T, InputError>,
+        ask: &dyn Fn(Headers<'_>) -> Result<T, InputError>,
     ) -> Result<T, InputError> {
         self.login.asked(image, ask)
     }
@@ -283,7 +283,8 @@ mod tests {
 
     #[test]
     fn what_a_registry_says_of_a_refusal_is_one_short_line() {
-        let body = r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob\u0007 unknown","detail":{}},{}]}"#;
+        let body =
+            r#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"blob\u0007 unknown","detail":{}},{}]}"#;
         assert_eq!(reason(body.as_bytes()), ": MANIFEST_BLOB_UNKNOWN: blob unknown");
         for body in ["", "no", "[]", r#"{"errors":null}"#, r#"{"errors":[]}"#] {
             assert_eq!(reason(body.as_bytes()), "", "{body}");

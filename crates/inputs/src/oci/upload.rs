@@ -57,7 +57,8 @@ pub(super) fn upload(
     let patience = registry.client.patience();
     let outgoing = Outgoing::new(content, progress);
     let piece = size.max(1);
-    Upload { registry, image, content, outgoing, address, offset: 0, reach: 0, piece, patience, anew: 0 }.run()?;
+    Upload { registry, image, content, outgoing, address, offset: 0, reach: 0, piece, patience, anew: 0 }
+        .run()?;
     progress(size);
     Ok(How::Sent)
 }
@@ -125,7 +126,8 @@ fn origin(url: &str) -> Option<(String, String)> {
 
 /// What a `Location` means that the registry at `base` gave when it was asked at `asked`; `None` if nothing is sent there.
 pub(super) fn located(base: &str, asked: &str, location: &str) -> Option<Address> {
-    let plain = !location.is_empty() && location.len() <= LONGEST && location.bytes().all(|b| b.is_ascii_graphic());
+    let plain =
+        !location.is_empty() && location.len() <= LONGEST && location.bytes().all(|b| b.is_ascii_graphic());
     if !plain || location.contains(['#', '\\']) || location.starts_with("//") {
         return None;
     }
@@ -189,7 +191,7 @@ impl Upload<'_> {
                 Ok(heard) if matches!(heard.status, 200..=299) => {
                     return self.registry.same(self.image, &self.content.digest, &heard);
                 }
-                Ok(heard) if matches!(heard.status, 408 | 429 | 500..=599) => self.pause_after(heard)?,
+                Ok(heard) if matches!(heard.status, 408 | 429 | 500..=599) => self.pause_after(&heard)?,
                 // It has other bytes than were sent, or forgot that it was sent any.
                 Ok(heard) if matches!(heard.status, 400 | 404 | 416) => self.begin_anew(Some(&heard))?,
                 Ok(heard) => return Err(self.registry.refused(self.image, "take a blob", &heard)),
@@ -228,12 +230,12 @@ impl Upload<'_> {
                 self.begin_anew(None)
             }
             Ok(heard) if heard.status == 416 => {
-                self.pause_after(heard)?;
+                self.pause_after(&heard)?;
                 self.ask()
             }
             Ok(heard) if heard.status == 404 => self.begin_anew(Some(&heard)),
             Ok(heard) if matches!(heard.status, 408 | 429 | 500..=599) => {
-                self.pause_after(heard)?;
+                self.pause_after(&heard)?;
                 self.ask()
             }
             Ok(heard) => Err(self.registry.refused(self.image, "take a blob", &heard)),
@@ -285,8 +287,12 @@ impl Upload<'_> {
         Ok(())
     }
 
-    fn pause_after(&mut self, heard: Heard) -> Result<(), InputError> {
-        if self.patience.wait() { Ok(()) } else { Err(self.registry.refused(self.image, "take a blob", &heard)) }
+    fn pause_after(&mut self, heard: &Heard) -> Result<(), InputError> {
+        if self.patience.wait() {
+            Ok(())
+        } else {
+            Err(self.registry.refused(self.image, "take a blob", heard))
+        }
     }
 
     /// Waits after a broken connection; anything else is an end.
@@ -352,9 +358,13 @@ mod tests {
 
     #[test]
     fn uploads_are_where_the_registry_says_and_never_less_encrypted() {
-        let (base, asked) = ("https://r.example.org:5000", "https://r.example.org:5000/v2/a/blobs/uploads/?mount=x");
+        let (base, asked) =
+            ("https://r.example.org:5000", "https://r.example.org:5000/v2/a/blobs/uploads/?mount=x");
         let cases = [
-            ("/v2/a/blobs/uploads/1?_state=x", Some(("https://r.example.org:5000/v2/a/blobs/uploads/1?_state=x", false))),
+            (
+                "/v2/a/blobs/uploads/1?_state=x",
+                Some(("https://r.example.org:5000/v2/a/blobs/uploads/1?_state=x", false)),
+            ),
             ("1", Some(("https://r.example.org:5000/v2/a/blobs/uploads/1", false))),
             ("https://R.example.org:5000/u", Some(("https://r.example.org:5000/u", false))),
             ("http://r.example.org:5000/u", Some(("https://r.example.org:5000/u", false))),

@@ -19,10 +19,10 @@ use crate::world::{World, chain};
 
 /// Bytes that no compression makes small, the same for ever.
 fn noise(seed: u64, size: usize) -> Vec<u8> {
-    let mut state = seed | 1;
+    let mut state = 2 * seed + 1;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 32) as u8
+        (state >> 32).to_le_bytes()[0]
     };
     (0..size).map(|_| next()).collect()
 }

@@ -110,7 +110,8 @@ fn sboms(artifact: &Path) -> Vec<(PathBuf, &'static str)> {
         let name = path.file_name()?.to_str()?.to_owned();
         KINDS[1..].iter().find(|(end, _)| name.ends_with(end)).map(|(_, kind)| *kind)
     };
-    let mut found: Vec<_> = entries.filter_map(|path| Some((kind(&path)?, path))).map(|(k, p)| (p, k)).collect();
+    let mut found: Vec<_> =
+        entries.filter_map(|path| Some((kind(&path)?, path))).map(|(k, p)| (p, k)).collect();
     found.sort();
     found
 }

@@ -48,12 +48,8 @@ fn target(output: &Path) -> Target {
 pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     in_registry(&args.from)?;
     let target = target(&args.output);
-    let pull = Pull {
-        from: &args.from,
-        to: &target,
-        platform: args.platform.as_ref(),
-        referrers: args.referrers,
-    };
+    let pull =
+        Pull { from: &args.from, to: &target, platform: args.platform.as_ref(), referrers: args.referrers };
     let done = session.inputs(Path::new("."), |cx| inputs::pull(cx, &pull))?;
     let path = match &target {
         Target::Archive(path) | Target::Folder(path) => path,
@@ -70,7 +66,8 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         .referrers
         .iter()
         .map(|r| {
-            let layers: Vec<_> = r.layers.iter().map(|(d, name)| json!({ "digest": d, "name": name })).collect();
+            let layers: Vec<_> =
+                r.layers.iter().map(|(d, name)| json!({ "digest": d, "name": name })).collect();
             json!({ "manifest": r.manifest, "type": r.kind, "annotations": r.annotations, "layers": layers })
         })
         .collect();

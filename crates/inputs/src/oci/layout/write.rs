@@ -62,7 +62,7 @@ impl<'a> Written<'a> {
         listed: Vec<Value>,
     ) -> Result<Self, InputError> {
         match target {
-            Target::Archive(path) => Self::archive(target, path, documents, blobs, listed),
+            Target::Archive(path) => Self::archive(target, path, documents, blobs, &listed),
             Target::Folder(path) => Self::folder(target, path, documents, listed),
         }
     }
@@ -72,7 +72,7 @@ impl<'a> Written<'a> {
         path: &Path,
         documents: &[(Digest, Vec<u8>)],
         blobs: &[Digest],
-        listed: Vec<Value>,
+        listed: &[Value],
     ) -> Result<Self, InputError> {
         if path.symlink_metadata().is_ok() {
             let taken = std::io::Error::new(
@@ -87,7 +87,8 @@ impl<'a> Written<'a> {
             path: name.parse::<RelPath>().expect("it is a path"),
             node: Node::File { digest, executable: false },
         };
-        let mut members = vec![file("oci-layout", Digest::of(VERSION)), file("index.json", Digest::of(&index))];
+        let mut members =
+            vec![file("oci-layout", Digest::of(VERSION)), file("index.json", Digest::of(&index))];
         let all: std::collections::BTreeSet<_> = held.keys().chain(blobs).copied().collect();
         members.extend(all.iter().map(|digest| file(&blob_path(digest), *digest)));
         held.insert(Digest::of(VERSION), VERSION);
@@ -97,9 +98,16 @@ impl<'a> Written<'a> {
         name.push(format!(".{}.part", std::process::id()));
         let temporary = path.with_file_name(name);
         let failed = failed(&temporary);
-        let made = File::options().read(true).write(true).create_new(true).open(&temporary).map_err(&failed)?;
-        let mut written =
-            Self { target, temporary: temporary.clone(), file: None, places: BTreeMap::new(), index: Vec::new(), whole: false };
+        let made =
+            File::options().read(true).write(true).create_new(true).open(&temporary).map_err(&failed)?;
+        let mut written = Self {
+            target,
+            temporary: temporary.clone(),
+            file: None,
+            places: BTreeMap::new(),
+            index: Vec::new(),
+            whole: false,
+        };
         let options = Options { mtime: Timestamp(0), prefix: RelPath::root() };
         let pieces = artifact::tar_pieces(&members, &options).map_err(|e| ImageError::Layout {
             path: path.display().to_string(),
@@ -153,7 +161,7 @@ impl<'a> Written<'a> {
         for (digest, bytes) in documents {
             text(&blob_path(digest), bytes)?;
         }
-        let (places, index) = (BTreeMap::new(), index(listed));
+        let (places, index) = (BTreeMap::new(), index(&listed));
         Ok(Self { target, temporary: path.to_owned(), file: None, places, index, whole: false })
     }
 
@@ -170,7 +178,8 @@ impl<'a> Written<'a> {
             if found == *digest {
                 return Ok(());
             }
-            let advice = "the registry serves another blob than was asked for: do not use it before you know why";
+            let advice =
+                "the registry serves another blob than was asked for: do not use it before you know why";
             Err(mismatch_of(format!("a blob of `{image}`"), digest.to_string(), found.to_string(), advice))
         };
         if let Some(file) = &self.file {
@@ -189,8 +198,13 @@ impl<'a> Written<'a> {
         name.push(".part");
         let part = path.with_file_name(name);
         let failed = failed(&part);
-        let file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&part).map_err(&failed)?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&part)
+            .map_err(&failed)?;
         let begun = file.metadata().map_err(&failed)?.len();
         let begun = if begun < digest.size { begun } else { 0 };
         let mut region = Region::new(&file, &part, 0, progress).begun(begun)?;
@@ -228,7 +242,7 @@ impl Drop for Written<'_> {
 }
 
 /// The index of a layout.
-fn index(listed: Vec<Value>) -> Vec<u8> {
+fn index(listed: &[Value]) -> Vec<u8> {
     let media_type = model::oci::INDEX[0];
     let index = json!({ "schemaVersion": 2, "mediaType": media_type, "manifests": listed });
     index.to_string().into_bytes()

@@ -14,7 +14,16 @@ use crate::world::World;
 fn get(world: &World, url: &str, accept: &str) -> (u16, String) {
     let body = world.folder.path().join("body");
     let output = Command::new("curl")
-        .args(["-s", "-o", body.to_str().unwrap(), "-w", "%{http_code}", "-H", &format!("Accept: {accept}"), url])
+        .args([
+            "-s",
+            "-o",
+            body.to_str().unwrap(),
+            "-w",
+            "%{http_code}",
+            "-H",
+            &format!("Accept: {accept}"),
+            url,
+        ])
         .output()
         .unwrap();
     let status = String::from_utf8(output.stdout).unwrap().parse().unwrap();
@@ -37,8 +46,10 @@ fn bundle_and_sbom_are_found_on_every_registry() {
         assert_eq!(pushed.attached.len(), 2);
         assert!(pushed.attached.iter().all(|a| a.listed == server.says_so), "{name}");
 
-        let (pulled, path) = pull(&world, &to, &format!("{name}.tar")).unwrap_or_else(|e| panic!("{name}: {e}"));
-        let mut kinds: Vec<_> = pulled.referrers.iter().map(|r| (r.kind.as_str(), r.layers[0].clone())).collect();
+        let (pulled, path) =
+            pull(&world, &to, &format!("{name}.tar")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut kinds: Vec<_> =
+            pulled.referrers.iter().map(|r| (r.kind.as_str(), r.layers[0].clone())).collect();
         kinds.sort();
         let expected = [
             ("application/spdx+json", (Digest::of(b"{\"b\":2}"), Some("x.spdx.json".to_owned()))),
@@ -64,7 +75,11 @@ fn bundle_and_sbom_are_found_on_every_registry() {
 
         // Once more: the same manifests, no second entry. And what was pulled carries them to another place.
         push_with(&world, &folder, &to, &given).unwrap();
-        assert_eq!(pull(&world, &to, &format!("{name}-2.tar")).unwrap().0.referrers, pulled.referrers, "{name}");
+        assert_eq!(
+            pull(&world, &to, &format!("{name}-2.tar")).unwrap().0.referrers,
+            pulled.referrers,
+            "{name}"
+        );
         let elsewhere = format!("{address}/elsewhere:1");
         assert_eq!(push(&world, &path, &elsewhere).unwrap().attached.len(), 2, "{name}");
         let there = pull(&world, &elsewhere, &format!("{name}-3.tar")).unwrap().0;
@@ -95,7 +110,11 @@ fn oras_attaches_beside_us_and_finds_ours() {
         let oras = |arguments: &[&str]| {
             let mut command = Command::new(tool("root/usr/bin/oras"));
             let output = command.args(arguments).current_dir(world.folder.path()).output().unwrap();
-            assert!(output.status.success(), "{name} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{name} {arguments:?}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
             String::from_utf8(output.stdout).unwrap()
         };
         std::fs::write(world.folder.path().join("note.txt"), "theirs").unwrap();
@@ -162,7 +181,12 @@ fn lists_that_lie_are_not_believed() {
     let (other, _) = layout(&world, "other", 2, 1000);
     let to = format!("{}/app:1", server.address);
     push_with(&world, &folder, &to, &Given { attach: &[bundle("{}")], ..PLAIN }).unwrap();
-    let beside = push_with(&world, &other, &format!("{}/app:2", server.address), &Given { attach: &[sbom("{}")], ..PLAIN });
+    let beside = push_with(
+        &world,
+        &other,
+        &format!("{}/app:2", server.address),
+        &Given { attach: &[sbom("{}")], ..PLAIN },
+    );
     let about_other = hex(&beside.unwrap().attached[0].manifest);
     let path = format!("/v2/app/referrers/{digest}");
     let answered = |status: u16, kind: &'static str, link: Option<String>, body: String| {

@@ -8,20 +8,23 @@ use super::servers::{cuereg, docker};
 use super::{Given, PLAIN, hex, layout, noise, pull, push, push_with};
 use crate::world::World;
 
+/// What a front does.
+type Lie = Box<dyn Fn(&super::front::Seen, usize) -> Rule + Send + Sync>;
+
 #[test]
 fn what_a_registry_answers_is_checked() {
     let server = docker();
     let zeros = format!("sha256:{}", "0".repeat(64));
-    let at = |rule: Box<dyn Fn(&super::front::Seen, usize) -> Rule + Send + Sync>| {
-        Front::before(&server.address, rule)
-    };
+    let at = |rule: Lie| Front::before(&server.address, rule);
     let world = World::new();
     let (folder, digest) = layout(&world, "img", 1, 3_000_000);
     let (other, _) = layout(&world, "other", 2, 10);
     push(&world, &other, &format!("{}/app:other", server.address)).unwrap();
     let wrong = zeros.clone();
     let taken = at(Box::new(move |seen, _| match seen.method.as_str() {
-        "PUT" if seen.path.contains("/manifests/") => Rule::Replace("Docker-Content-Digest: ", format!("Docker-Content-Digest: {wrong}\r\nX: ")),
+        "PUT" if seen.path.contains("/manifests/") => {
+            Rule::Replace("Docker-Content-Digest: ", format!("Docker-Content-Digest: {wrong}\r\nX: "))
+        }
         _ => Rule::Pass,
     }));
     let served = at(Box::new(|seen, _| match seen.method.as_str() {
@@ -44,7 +47,9 @@ fn what_a_registry_answers_is_checked() {
     let ranged = |range: &str| {
         let range = range.to_owned();
         at(Box::new(move |seen, _| match seen.method.as_str() {
-            "PATCH" => Rule::Answer(202, vec![("Range", range.clone()), ("Location", seen.path.clone())], vec![]),
+            "PATCH" => {
+                Rule::Answer(202, vec![("Range", range.clone()), ("Location", seen.path.clone())], vec![])
+            }
             _ => Rule::Pass,
         }))
     };
@@ -112,11 +117,18 @@ fn what_is_pulled_is_what_its_digest_says() {
     };
     for (body, why) in [
         (layer(u64::MAX), "more blobs, or larger ones, than any image"),
-        (r#"{"schemaVersion":2,"manifests":[{"digest":"md5:0","size":1}]}"#.to_owned(), "not a digest that can be checked"),
+        (
+            r#"{"schemaVersion":2,"manifests":[{"digest":"md5:0","size":1}]}"#.to_owned(),
+            "not a digest that can be checked",
+        ),
         ("{}".to_owned(), "is of type"),
     ] {
         let front = Front::before(&server.address, move |seen, _| {
-            if seen.is("GET", "/manifests/") { Rule::Answer(200, vec![], body.clone().into_bytes()) } else { Rule::Pass }
+            if seen.is("GET", "/manifests/") {
+                Rule::Answer(200, vec![], body.clone().into_bytes())
+            } else {
+                Rule::Pass
+            }
         });
         let error = pull(&world, &format!("{}/app:1", front.address), "never.tar").unwrap_err();
         assert!(error.contains(why), "{why}: {error}");
@@ -155,7 +167,8 @@ fn a_damaged_layout_is_not_pushed() {
     // Archives of it, as others make them: compressed, twice the same member, a link for a file, no layout at all.
     let tar = |name: &str, arguments: &[&str]| {
         let path = world.folder.path().join(name);
-        let status = Command::new("tar").arg("-C").arg(&folder).arg("-cf").arg(&path).args(arguments).status();
+        let status =
+            Command::new("tar").arg("-C").arg(&folder).arg("-cf").arg(&path).args(arguments).status();
         assert!(status.unwrap().success());
         path
     };
@@ -164,14 +177,20 @@ fn a_damaged_layout_is_not_pushed() {
     std::os::unix::fs::symlink("index.json", folder.join("link")).unwrap();
     for (path, why) in [
         (tar("packed.tar.gz", &["-z", "."]), "as a tar archive"),
-        (tar("twice.tar", &["index.json", "index.json", "oci-layout"]), "is there twice"),
+        (
+            tar("twice.tar", &["--hard-dereference", "index.json", "index.json", "oci-layout"]),
+            "is there twice",
+        ),
         (tar("link.tar", &["."]), "its member `link` is no file"),
         (tar("none.tar", &["oci-layout"]), "it has no index.json"),
         (world.folder.path().join("nothing"), "No such file"),
         ("/dev/zero".into(), "neither a folder nor a file"),
     ] {
         let error = push(&world, &path, &to).unwrap_err();
-        assert!(error.contains("is not an OCI image layout that can be pushed") && error.contains(why), "{why}: {error}");
+        assert!(
+            error.contains("is not an OCI image layout that can be pushed") && error.contains(why),
+            "{why}: {error}"
+        );
     }
     let error = push_with(&world, &good, &to, &Given { image: Some("y"), ..PLAIN }).unwrap_err();
     assert!(error.contains("expected the image `y`, found x"), "{error}");

@@ -18,11 +18,9 @@ fn pieces(front: &Front) -> Vec<String> {
 fn a_broken_upload_is_gone_on_with() {
     for server in &all() {
         let name = server.name;
-        let front = Front::before(&server.address, |seen, _| {
-            match seen.header("content-range") {
-                Some(range) if range.starts_with("0-") => Rule::CutRequest(4_000_000),
-                _ => Rule::Pass,
-            }
+        let front = Front::before(&server.address, |seen, _| match seen.header("content-range") {
+            Some(range) if range.starts_with("0-") => Rule::CutRequest(4_000_000),
+            _ => Rule::Pass,
         });
         let world = World::new();
         let (folder, digest) = layout(&world, "img", 1, SIZE);
@@ -31,17 +29,23 @@ fn a_broken_upload_is_gone_on_with() {
         if !server.resumes {
             // Whoever forgets what came is sent all of it again, but not for ever.
             let error = pushed.unwrap_err();
-            assert!(error.contains("does not take a blob") || error.contains("could not be read"), "{name}: {error}");
+            assert!(
+                error.contains("does not take a blob") || error.contains("could not be read"),
+                "{name}: {error}"
+            );
             continue;
         }
         assert_eq!(hex(&pushed.unwrap_or_else(|e| panic!("{name}: {e}")).digest), digest);
         let pieces = pieces(&front);
-        let [first, second] = pieces.as_slice() else { panic!("{name}: {pieces:?}") };
-        assert_eq!(first, &format!("0-{}", SIZE - 1), "{name}");
-        let from: usize = second.split_once('-').unwrap().0.parse().unwrap();
-        assert!(from > 1_000_000 && from <= 4_000_000, "{name}: {second}");
+        // What was under way still arrives while the registry is asked, so that it may have to be asked again.
+        let from: Vec<usize> = pieces.iter().map(|p| p.split_once('-').unwrap().0.parse().unwrap()).collect();
+        assert!(from.is_sorted() && from[0] == 0 && from.len() > 1, "{name}: {pieces:?}");
+        assert!(from.iter().skip(1).all(|from| (1..=4_000_000).contains(from)), "{name}: {pieces:?}");
         let direct = World::new();
-        assert_eq!(hex(&pull(&direct, &format!("{}/app:1", server.address), "x.tar").unwrap().0.digest), digest);
+        assert_eq!(
+            hex(&pull(&direct, &format!("{}/app:1", server.address), "x.tar").unwrap().0.digest),
+            digest
+        );
     }
 }
 
@@ -68,7 +72,11 @@ fn a_registry_that_finds_a_piece_too_large_is_sent_smaller_ones() {
     let server = docker();
     let front = Front::before(&server.address, |seen, _| {
         let length = seen.header("content-length").map_or(0, |n| n.parse::<usize>().unwrap());
-        if seen.method == "PATCH" && length > 2_000_000 { Rule::Answer(413, vec![], vec![]) } else { Rule::Pass }
+        if seen.method == "PATCH" && length > 2_000_000 {
+            Rule::Answer(413, vec![], vec![])
+        } else {
+            Rule::Pass
+        }
     });
     let world = World::new();
     let (folder, digest) = layout(&world, "img", 1, SIZE);
@@ -109,7 +117,7 @@ fn a_broken_download_is_gone_on_with() {
         assert_eq!(hex(&pulled.digest), digest);
         let seen = front.seen();
         let ranges: Vec<_> = seen.iter().filter_map(|s| s.header("range")).collect();
-        assert_eq!(ranges, ["bytes=4000000-"], "{}", server.name);
+        assert_eq!(ranges, ["bytes=4000000-5999999"], "{}", server.name);
         push(&World::new(), &path, &format!("{}/again:1", server.address)).unwrap();
     }
 }

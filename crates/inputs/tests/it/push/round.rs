@@ -6,7 +6,7 @@ use inputs::{Pull, Target};
 use model::oci::Platform;
 
 use super::servers::{Server, all, docker, tool};
-use super::{PLAIN, Given, hex, layout, noise, pull, pull_to, push, push_with};
+use super::{Given, PLAIN, hex, layout, noise, pull, pull_to, push, push_with};
 use crate::images::layout::Layout;
 use crate::images::registry::run;
 use crate::world::{World, chain};
@@ -14,9 +14,9 @@ use crate::world::{World, chain};
 /// An index for two platforms with a layer in common, and a large one; called `both`.
 fn both(world: &World) -> (std::path::PathBuf, String, String) {
     let mut layout = Layout::new();
-    let shared = layout.opaque(noise(1, 300_000));
+    let shared = layout.packed(&noise(1, 300_000));
     let mut make = |arch: &str, seed: u64| {
-        let own = layout.opaque(noise(seed, 3_000_000));
+        let own = layout.packed(&noise(seed, 3_000_000));
         layout.image(arch, &[shared.clone(), own], &[])
     };
     let (intel, arm) = (make("amd64", 2), make("arm64", 3));
@@ -35,7 +35,11 @@ fn an_image_is_the_same_there_and_back_on_every_registry() {
     for Server { name, address, .. } in &all() {
         let to = format!("{address}/group/app:1.0");
         let pushed = push(&world, &folder, &to).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!((hex(&pushed.digest), pushed.documents, pushed.tag_was), (digest.clone(), 3, None), "{name}");
+        assert_eq!(
+            (hex(&pushed.digest), pushed.documents, pushed.tag_was),
+            (digest.clone(), 3, None),
+            "{name}"
+        );
         let blobs = pushed.blobs;
         assert_eq!((blobs.sent, blobs.present, blobs.mounted), (5, 0, 0), "{name}");
         assert_eq!(pushed.repository, format!("{address}/group/app"));
@@ -44,7 +48,8 @@ fn an_image_is_the_same_there_and_back_on_every_registry() {
         assert_eq!((again.blobs.sent, again.blobs.bytes, again.blobs.present), (0, 0, 5), "{name}");
         assert_eq!(again.tag_was, Some(pushed.digest.sha256));
 
-        let (pulled, path) = pull(&world, &to, &format!("{name}.tar")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let (pulled, path) =
+            pull(&world, &to, &format!("{name}.tar")).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert_eq!((hex(&pulled.digest), pulled.documents, pulled.blobs), (digest.clone(), 3, 5), "{name}");
         assert!(pulled.referrers.is_empty());
         archives.push(std::fs::read(&path).unwrap());
@@ -70,20 +75,22 @@ fn blobs_are_mounted_from_where_they_are_known_to_be() {
         let world = World::new();
         let (folder, _) = layout(&world, "img", 7, 2_000_000);
         push(&world, &folder, &format!("{address}/first:1")).unwrap();
-        let second = push(&world, &folder, &format!("{address}/second:1")).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let second =
+            push(&world, &folder, &format!("{address}/second:1")).unwrap_or_else(|e| panic!("{name}: {e}"));
         // The large one alone is remembered.
-        let expected = if server.mounts { (1, 1) } else { (2, 0) };
+        let expected = if server.mounts { (1, 1) } else { (0, 0) };
         assert_eq!((second.blobs.sent, second.blobs.mounted), expected, "{name}");
         // Somebody who has not pushed it, but says where it is; and where it is not.
         let other = World::new();
         let (folder, _) = layout(&other, "img", 7, 2_000_000);
         let given = Given { mount_from: Some("first"), ..PLAIN };
         let third = push_with(&other, &folder, &format!("{address}/third:1"), &given).unwrap();
-        let expected = if server.mounts { (0, 2) } else { (2, 0) };
+        let expected = if server.mounts { (0, 2) } else { (0, 0) };
         assert_eq!((third.blobs.sent, third.blobs.mounted), expected, "{name}");
         let given = Given { mount_from: Some("nowhere"), ..PLAIN };
         let fourth = push_with(&World::new(), &folder, &format!("{address}/fourth:1"), &given);
-        assert_eq!(fourth.unwrap_or_else(|e| panic!("{name}: {e}")).blobs.sent, 2, "{name}");
+        let sent = fourth.unwrap_or_else(|e| panic!("{name}: {e}")).blobs.sent;
+        assert_eq!(sent, if server.mounts { 2 } else { 0 }, "{name}");
     }
 }
 

@@ -44,7 +44,8 @@ pub(super) fn docker() -> Server {
     Server { name, address, held, lists: false, says_so: false, resumes: false, mounts: true }
 }
 
-/// One of go-containerregistry: lists what refers, but does not say so, and calls it by the type of its configuration.
+/// One of go-containerregistry: lists what refers, but does not say so, and calls it by the type of its configuration. All its
+/// repositories have the same blobs.
 pub(super) fn refreg() -> Server {
     let (address, child) = program("refreg");
     let held = Held::Program(child);

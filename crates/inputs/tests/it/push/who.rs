@@ -68,7 +68,10 @@ fn a_token_is_asked_for_what_is_done_and_no_more() {
     push(&world, &folder, &format!("{}/one:1", front.address)).unwrap_or_else(|e| panic!("{e}"));
     let seen = front.seen();
     let tokens: Vec<_> = seen.iter().filter(|s| s.path.starts_with("/token")).collect();
-    assert!(!tokens.is_empty() && tokens.iter().all(|t| scopes(t) == ["repository:one:pull,push"]), "{tokens:?}");
+    assert!(
+        !tokens.is_empty() && tokens.iter().all(|t| scopes(t) == ["repository:one:pull,push"]),
+        "{tokens:?}"
+    );
     // To take blobs from another repository, one must be let in there too.
     let second = push(&world, &folder, &format!("{}/two:1", front.address)).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(second.blobs.mounted, 1);
@@ -95,7 +98,8 @@ fn an_identity_token_is_changed_for_one_of_the_moment() {
         if seen.header("authorization") == Some("Bearer t0ken") {
             return Rule::Pass;
         }
-        let challenge = format!("Bearer realm=\"http://{}/token\",service=\"s\"", seen.header("host").unwrap());
+        let challenge =
+            format!("Bearer realm=\"http://{}/token\",service=\"s\"", seen.header("host").unwrap());
         Rule::Answer(401, vec![("WWW-Authenticate", challenge)], vec![])
     });
     let mut world = World::new();
