@@ -34,9 +34,25 @@ impl Content {
         Self { digest: Digest::of(&bytes), held: Held::Memory(bytes) }
     }
 
-    /// The part of a file that begins at `start`. Whether it has the digest is seen when it is read.
+    /// The part of a file that begins at `start`. Whether it has the digest is not looked at: [`Content::hashed`].
     pub(super) fn part(digest: Digest, file: Arc<File>, start: u64, path: &Path) -> Self {
         Self { digest, held: Held::File { file, start, path: path.to_owned() } }
+    }
+
+    /// What it is by its bytes.
+    pub(super) fn hashed(&self) -> io::Result<Digest> {
+        let mut hasher = Hasher::default();
+        let mut buffer = vec![0; CHUNK];
+        let mut at = 0;
+        loop {
+            match self.read_at(&mut buffer, at)? {
+                0 => return Ok(hasher.finish()),
+                count => {
+                    hasher.update(&buffer[..count]);
+                    at += count as u64;
+                }
+            }
+        }
     }
 
     /// Where it is, for people.
@@ -63,38 +79,26 @@ impl Content {
     }
 }
 
-/// A content on its way out. It is hashed as it goes, and its last bytes are given only if it is what its digest says: a
-/// server is never sent all of something else under that name.
+/// A content on its way out, in turns.
 pub(super) struct Outgoing<'a> {
     content: &'a Content,
-    hasher: Hasher,
     at: u64,
     /// Where this turn ends.
     end: u64,
-    /// What it is instead.
-    pub(super) found: Option<Digest>,
+    /// There were fewer bytes than there should be.
+    pub(super) short: bool,
     progress: &'a dyn Fn(u64),
 }
 
 impl<'a> Outgoing<'a> {
     pub(super) fn new(content: &'a Content, progress: &'a dyn Fn(u64)) -> Self {
-        let hasher = Hasher::default();
-        Self { content, hasher, at: 0, end: 0, found: None, progress }
+        Self { content, at: 0, end: 0, short: false, progress }
     }
 
-    /// Makes it give the bytes from `offset` to `end`. What comes before is read again if it must be, to be hashed.
-    pub(super) fn turn(&mut self, offset: u64, end: u64) -> io::Result<()> {
-        if offset != self.at {
-            (self.at, self.hasher) = (0, Hasher::default());
-            self.end = offset;
-            let progress = std::mem::replace(&mut self.progress, &|_| ());
-            let read = io::copy(self, &mut io::sink());
-            self.progress = progress;
-            read?;
-        }
-        (self.end, self.found) = (end, None);
+    /// Makes it give the bytes from `offset` to `end`.
+    pub(super) fn turn(&mut self, offset: u64, end: u64) {
+        (self.at, self.end) = (offset, end);
         (self.progress)(self.at);
-        Ok(())
     }
 
     /// How far it has been read.
@@ -112,18 +116,10 @@ impl Read for Outgoing<'_> {
         }
         let got = self.content.read_at(&mut buffer[..want], self.at)?;
         if got == 0 {
-            self.found = Some(self.hasher.clone().finish());
+            self.short = true;
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        self.hasher.update(&buffer[..got]);
         self.at += got as u64;
-        if self.at == self.content.digest.size {
-            let found = self.hasher.clone().finish();
-            if found != self.content.digest {
-                self.found = Some(found);
-                return Err(io::Error::other("it is not what its digest says"));
-            }
-        }
         (self.progress)(self.at);
         Ok(got)
     }
@@ -134,31 +130,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_is_given_only_if_all_of_it_is_right() {
-        let heard = std::cell::RefCell::new(Vec::new());
-        let progress = |n| heard.borrow_mut().push(n);
-        let content = Content::of(b"0123456789".to_vec());
-        let mut out = Outgoing::new(&content, &progress);
-        let mut given = Vec::new();
-        out.turn(0, 4).unwrap();
-        out.read_to_end(&mut given).unwrap();
-        // The server has less than was sent, then goes on.
-        out.turn(2, 10).unwrap();
-        out.read_to_end(&mut given).unwrap();
-        assert_eq!(given, b"012323456789");
-        assert_eq!(*heard.borrow(), [0, 4, 2, 10]);
-
+    fn it_is_given_in_turns_from_wherever_it_lies() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f");
-        std::fs::write(&path, "..0123456788").unwrap();
-        for (start, size) in [(2, 10), (3, 10), (2, 11)] {
-            let digest = Digest { size, ..content.digest };
-            let part = Content::part(digest, Arc::new(File::open(&path).unwrap()), start, &path);
-            let mut out = Outgoing::new(&part, &|_| ());
-            out.turn(0, size).unwrap();
+        std::fs::write(&path, "..0123456789..").unwrap();
+        let memory = Content::of(b"0123456789".to_vec());
+        let part = |start, size| {
+            let digest = Digest { size, ..memory.digest };
+            Content::part(digest, Arc::new(File::open(&path).unwrap()), start, &path)
+        };
+        for content in [&memory, &part(2, 10)] {
+            let heard = std::cell::RefCell::new(Vec::new());
+            let progress = |n| heard.borrow_mut().push(n);
+            let mut out = Outgoing::new(content, &progress);
             let mut given = Vec::new();
-            assert!(out.read_to_end(&mut given).is_err(), "{start} {size}");
-            assert!(given.len() < usize::try_from(size).unwrap() && out.found.is_some());
+            out.turn(0, 4);
+            out.read_to_end(&mut given).unwrap();
+            // The server has less than was sent, then goes on.
+            out.turn(2, 10);
+            out.read_to_end(&mut given).unwrap();
+            assert_eq!(given, b"012323456789");
+            assert_eq!((heard.borrow().as_slice(), out.at()), ([0, 4, 2, 10].as_slice(), 10));
+            assert_eq!(content.hashed().unwrap(), memory.digest);
         }
+        assert_ne!(part(3, 10).hashed().unwrap(), memory.digest);
+        // Cut since it was looked at.
+        let cut = part(2, 20);
+        let mut out = Outgoing::new(&cut, &|_| ());
+        out.turn(0, 20);
+        assert!(out.read_to_end(&mut Vec::new()).is_err() && out.short);
+        assert_eq!(cut.hashed().unwrap().size, 12);
     }
 }

@@ -63,36 +63,28 @@ fn statement(name: &str, bytes: &[u8]) -> Result<Statement, Failure> {
 
 /// What lies beside an artifact and is about it, or about the image in it.
 pub(super) fn found(session: &Session, artifact: &Path, image: &Digest) -> Result<Vec<Attachment>, Failure> {
-    let mut about = vec![image.hex()];
-    let path = bundle_path(artifact);
-    let bundle = read_bundle(&path)?;
-    let sboms = sboms(artifact);
-    if bundle.is_none() && sboms.is_empty() {
-        return Ok(Vec::new());
-    }
-    if artifact.is_file() {
-        about.push(hashed(artifact)?.hex());
-    }
+    let mut about = About { artifact, known: vec![image.hex()], hashed: !artifact.is_file() };
     let name = |path: &Path| path.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
     let mut found = Vec::new();
-    if let Some(bytes) = bundle {
+    let path = bundle_path(artifact);
+    if let Some(bytes) = read_bundle(&path)? {
         let subjects: Vec<_> = statement(&name(&path), &bytes)?
             .subject
             .iter()
             .filter_map(|s| s.digest.get("sha256").cloned())
             .collect();
-        if !subjects.iter().any(|s| about.contains(s)) {
+        if !about.is(|hex| subjects.iter().any(|s| s == hex))? {
             return Err(Failure::failed(format!("`{}` is about another artifact", path.display()))
                 .with_exit(Exit::DigestMismatch)
-                .line(format!("expected {}", about.join(" or ")))
+                .line(format!("expected {}", about.known.join(" or ")))
                 .line(format!("found    {}", subjects.join(", ")))
                 .help("build it again, or push with --no-attach what nothing speaks for"));
         }
         found.push(attachment(BUNDLE, name(&path), bytes)?);
     }
-    for (path, kind) in sboms {
+    for (path, kind) in sboms(artifact) {
         let text = read_text(&path)?;
-        if about.iter().any(|hex| text.contains(hex.as_str())) {
+        if about.is(|hex| text.contains(hex))? {
             found.push(attachment(kind, name(&path), text.into_bytes())?);
         } else {
             let text = format!("`{}` is about something else, and not attached", path.display());
@@ -100,6 +92,28 @@ pub(super) fn found(session: &Session, artifact: &Path, image: &Digest) -> Resul
         }
     }
     Ok(found)
+}
+
+/// The hashes by which others speak of an artifact. That of its file is made only if that of its image is not enough.
+struct About<'a> {
+    artifact: &'a Path,
+    known: Vec<String>,
+    hashed: bool,
+}
+
+impl About<'_> {
+    /// Whether one of them is meant.
+    fn is(&mut self, meant: impl Fn(&str) -> bool) -> Result<bool, Failure> {
+        if self.known.iter().any(|hex| meant(hex)) {
+            return Ok(true);
+        }
+        if self.hashed {
+            return Ok(false);
+        }
+        self.hashed = true;
+        self.known.push(hashed(self.artifact)?.hex());
+        Ok(self.known.iter().any(|hex| meant(hex)))
+    }
 }
 
 /// The SBOMs of a folder, in the order of their names.
