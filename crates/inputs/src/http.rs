@@ -371,7 +371,7 @@ impl<'a> Client<'a> {
             Some(None) => return Err(HttpError::TooLarge { url: url.to_owned(), limit }),
         };
         let mut body = response.into_body().into_reader();
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; 128 * 1024];
         loop {
             match body.read(&mut buffer) {
                 Ok(0) if expected.is_none_or(|n| n == state.done) => return Ok(Attempt::Whole),

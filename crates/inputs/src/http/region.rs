@@ -79,8 +79,12 @@ impl Sink for Region<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<(), HttpError> {
         self.file.write_all_at(bytes, self.start + self.done).map_err(|cause| self.failed(cause))?;
         self.hasher.update(bytes);
+        let before = self.done;
         self.done += bytes.len() as u64;
-        (self.progress)(self.done);
+        // Often enough for people.
+        if before >> 20 != self.done >> 20 {
+            (self.progress)(self.done);
+        }
         Ok(())
     }
 }

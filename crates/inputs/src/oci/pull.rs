@@ -114,6 +114,7 @@ pub fn pull(cx: &Context<'_>, pull: &Pull<'_>) -> Result<Pulled, InputError> {
     let bring = |digest: &Digest, progress: &dyn Fn(u64)| -> Result<(), InputError> {
         written
             .blob(pull.from, digest, progress, |region| brought(cx, registry, pull.from, digest, region))?;
+        progress(digest.size);
         remember(cx, registry, digest);
         Ok(())
     };
