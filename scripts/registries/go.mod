@@ -1,6 +1,6 @@
 module selfsame.example/registries
 
-go 1.25
+go 1.24.0
 
 require (
 	cuelabs.dev/go/oci/ociregistry v0.0.0-20251212221603-3adeb8663819

@@ -47,12 +47,15 @@ pub(crate) fn words() -> String {
 
 /// The programs that are measured or needed, as `scripts/prepare bench` installs them.
 const PROGRAMS: &[&str] = &[
+    "bash",
     "bwrap",
     "busybox",
+    "docker-registry",
     "git",
     "gzip",
     "npm",
     "sha256sum",
+    "skopeo",
     "tar",
     "xargs",
     "zstd",
