@@ -12,6 +12,7 @@ mod noop;
 mod normalize;
 mod pack;
 mod project;
+mod push;
 mod registry;
 mod startup;
 mod steps;
@@ -38,6 +39,7 @@ const GROUPS: &[(&str, Group)] = &[
     ("pack", pack::run),
     ("normalize", normalize::run),
     ("registry", registry::run),
+    ("push", push::run),
 ];
 
 /// The words that choose groups.
@@ -47,12 +49,15 @@ pub(crate) fn words() -> String {
 
 /// The programs that are measured or needed, as `scripts/prepare bench` installs them.
 const PROGRAMS: &[&str] = &[
+    "bash",
     "bwrap",
     "busybox",
+    "docker-registry",
     "git",
     "gzip",
     "npm",
     "sha256sum",
+    "skopeo",
     "tar",
     "xargs",
     "zstd",

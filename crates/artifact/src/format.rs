@@ -43,6 +43,8 @@ use crate::normal::{File, Made, Work};
 use crate::reading::{Found, Source};
 use crate::{Contents, Kind, Member, PackError};
 
+pub(crate) use tar::pieces as tar_pieces;
+
 /// The last second that a ustar header's eleven octal digits hold: 2242-03-16T12:56:31Z.
 pub(crate) const LAST_MTIME: i64 = 0o777_7777_7777;
 

@@ -48,4 +48,4 @@ pub use normal::{Change, Left, NORMAL_VERSION, NormalOptions, Normalised, normal
 pub use reading::{Attribute, Body, Part, ReadError, Reading, read};
 pub use split::{SPLIT_VERSION, Split, split};
 
-pub use pack::{Encoder, Options, PackError, encoder, pack, pack_on};
+pub use pack::{Encoder, Options, PackError, Piece, encoder, pack, pack_on, tar_pieces};

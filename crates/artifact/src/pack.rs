@@ -105,6 +105,15 @@ pub enum PackError {
     Write(#[source] io::Error),
 }
 
+/// A part of an archive, in the order of its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// Headers and padding.
+    Bytes(Vec<u8>),
+    /// The content of a file, of exactly its digest's size. It is not looked at: whoever puts it there checks it.
+    Content(Digest),
+}
+
 /// The encoder of `format`.
 #[must_use]
 pub fn encoder(format: Format) -> Encoder {
@@ -127,6 +136,18 @@ pub fn pack(
     out: &mut dyn Write,
 ) -> Result<(), PackError> {
     pack_on(pipeline::cores(), format, members, options, contents, out)
+}
+
+/// The `tar` artifact of `members`, in pieces: the same bytes as [`pack`] writes, for who has not all contents yet and puts
+/// each where it belongs when it comes.
+///
+/// # Errors
+/// As [`pack`], but for those of contents and of writing.
+pub fn tar_pieces(members: &[Member], options: &Options) -> Result<Vec<Piece>, PackError> {
+    if !(0..=format::LAST_MTIME).contains(&options.mtime.0) {
+        return Err(PackError::Mtime(options.mtime));
+    }
+    Ok(format::tar_pieces(&listing(members, &options.prefix)?, options.mtime.0.unsigned_abs()))
 }
 
 /// [`pack`] on so many `workers`; the bytes are the same for any number. One worker compresses on the caller's

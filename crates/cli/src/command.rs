@@ -60,7 +60,7 @@ pub(crate) enum Verb {
     Mirror(mirror::Args),
     /// Build in the sandbox, pack, write SBOMs and signed provenance
     Build(build::Args),
-    /// Build container images, look at them, compare them
+    /// Build container images, look at them, compare them, push and pull them
     Image(image::Args),
     /// Build, build again, compare, verify: the whole proof in one command
     Reproduce(reproduce::Args),

@@ -351,6 +351,7 @@ impl From<InputError> for Failure {
     fn from(error: InputError) -> Self {
         let exit = match &error {
             InputError::Image(inputs::ImageError::Denied { .. }) => Exit::NotAuthenticated,
+            InputError::Image(inputs::ImageError::Tag { .. }) => Exit::DigestMismatch,
             _ => Exit::Failed,
         };
         Self::new(exit, error.to_string()).because(&error)

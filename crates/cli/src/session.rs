@@ -193,7 +193,8 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     text.map_err(|e| Failure::io("read", path, std::io::Error::new(std::io::ErrorKind::InvalidData, e)))
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+/// Reads a file of any bytes, and no more of it than a text may have.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     use std::io::Read as _;
     let read = || {
         let mut text = Vec::new();

@@ -3,8 +3,13 @@
 //! `http`, `https` and `file` URLs. A transfer that breaks is continued where it broke (`Range` with `If-Range`), and
 //! tried again after connection errors, 5xx and 429 on a fixed schedule; an attempt that made progress starts the
 //! schedule over, but not for ever. Nothing is decoded on the way, so a hash is that of the bytes as served.
+//!
+//! What is sent to a server goes through [`send`]: one request, one answer; what of a body has arrived is the sender's
+//! to ask.
 
 mod pass;
+mod region;
+mod send;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -24,6 +29,8 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use crate::Host;
 
 pub(crate) use pass::{Passed, Reply};
+pub(crate) use region::Region;
+pub(crate) use send::{Heard, Patience, Sending};
 
 /// However much progress they make, there are no more attempts than this for one download: a server that gives one byte
 /// at a time is not waited for.
@@ -177,7 +184,7 @@ impl<'a> Client<'a> {
         limit: u64,
     ) -> Result<Vec<u8>, HttpError> {
         let mut sink = Memory(Vec::new());
-        self.transfer(url, headers, limit, &mut sink)?;
+        self.transfer(url, headers, limit, Resume::default(), &mut sink)?;
         Ok(sink.0)
     }
 
@@ -193,7 +200,7 @@ impl<'a> Client<'a> {
         loop {
             attempts += 1;
             let mut request = self.agent(url)?.head(url);
-            if let Some(authorization) = self.host.authorization(url) {
+            if let Some(authorization) = self.host.authorization(url).filter(|_| !says_who(headers)) {
                 request = request.header("Authorization", authorization);
             }
             for (name, value) in headers {
@@ -255,7 +262,7 @@ impl<'a> Client<'a> {
         progress: &dyn Fn(u64),
     ) -> Result<Digest, HttpError> {
         let mut sink = Blob { store, writer: store.writer()?, done: 0, progress };
-        self.transfer(url, headers, limit, &mut sink)?;
+        self.transfer(url, headers, limit, Resume::default(), &mut sink)?;
         Ok(sink.writer.finish()?)
     }
 
@@ -264,6 +271,7 @@ impl<'a> Client<'a> {
         url: &str,
         headers: &[(&str, &str)],
         limit: u64,
+        mut state: Resume,
         sink: &mut dyn Sink,
     ) -> Result<(), HttpError> {
         if let Some(path) = url.strip_prefix("file://") {
@@ -273,7 +281,6 @@ impl<'a> Client<'a> {
             let reason = "expected a URL that begins with http://, https:// or file://".to_owned();
             return Err(HttpError::Url { url: url.to_owned(), reason });
         }
-        let mut state = Resume { validator: None, done: 0 };
         let mut waits = self.retry.iter();
         let mut attempts = 0;
         loop {
@@ -308,14 +315,19 @@ impl<'a> Client<'a> {
         sink: &mut dyn Sink,
     ) -> Result<Attempt, HttpError> {
         let mut request = self.agent(url)?.get(url);
-        if let Some(authorization) = self.host.authorization(url) {
+        if let Some(authorization) = self.host.authorization(url).filter(|_| !says_who(headers)) {
             request = request.header("Authorization", authorization);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        if let (1.., Some(validator)) = (state.done, &state.validator) {
-            request = request.header("Range", format!("bytes={}-", state.done)).header("If-Range", validator);
+        if state.done > 0 && (state.addressed || state.validator.is_some()) {
+            // There are servers that know no range without an end.
+            let end = if state.addressed { limit.saturating_sub(1).to_string() } else { String::new() };
+            request = request.header("Range", format!("bytes={}-{end}", state.done));
+            if let Some(validator) = &state.validator {
+                request = request.header("If-Range", validator);
+            }
         } else if state.done > 0 {
             // Without a validator, the rest might be of another file.
             state.done = 0;
@@ -341,7 +353,7 @@ impl<'a> Client<'a> {
             206 if header("content-range")
                 .is_some_and(|r| r.starts_with(&format!("bytes {}-", state.done))) => {}
             206 | 416 => {
-                state.validator = None;
+                (state.validator, state.addressed) = (None, false);
                 return Ok(Attempt::Broken(ureq::Error::StatusCode(response.status().as_u16())));
             }
             401 => {
@@ -359,7 +371,7 @@ impl<'a> Client<'a> {
             Some(None) => return Err(HttpError::TooLarge { url: url.to_owned(), limit }),
         };
         let mut body = response.into_body().into_reader();
-        let mut buffer = vec![0; 64 * 1024];
+        let mut buffer = vec![0; 128 * 1024];
         loop {
             match body.read(&mut buffer) {
                 Ok(0) if expected.is_none_or(|n| n == state.done) => return Ok(Attempt::Whole),
@@ -474,10 +486,19 @@ fn strong_validator(header: impl Fn(&str) -> Option<String>) -> Option<String> {
     strong.or_else(|| header("last-modified"))
 }
 
+#[derive(Default)]
 struct Resume {
     /// A strong entity tag or a date, by which the server can tell that the file is still the same.
     validator: Option<String>,
+    /// The URL names the file by its digest, so that it is the same for ever, and whoever asks checks that; its size is the
+    /// limit.
+    addressed: bool,
     done: u64,
+}
+
+/// Whether the caller says who asks: then the host's own word for that does not go along.
+fn says_who(headers: &[(&str, &str)]) -> bool {
+    headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"))
 }
 
 fn read_file(url: &str, path: &str, limit: u64, sink: &mut dyn Sink) -> Result<(), HttpError> {

@@ -1,10 +1,10 @@
-//! Lock time: the only crate that reaches out for inputs.
+//! Lock time: the only crate that talks to other people's servers.
 //!
 //! What it does: [`lock`] resolves a recipe's toolchain and sources, brings every byte of them into the store and
 //! writes down what came; [`fetch`] brings locked inputs again, checked against the lock; [`export`], [`import`] and
 //! [`serve`] pass them on to machines without a network; [`worktree`] reads the
 //! git work tree as it stands; [`audit`] says what floats or leaks in a repository, and [`audit::pin`] what that would
-//! be if it did not. What it forbids itself: building. No byte that it brings is ever run: packages are
+//! be if it did not; [`push`] and [`pull`] carry finished images to registries and back. What it forbids itself: building. No byte that it brings is ever run: packages are
 //! unpacked, their maintainer scripts are read and not executed, and of the host only `git` and, to learn where a
 //! registry lives and who one is there, the ecosystems' own clients are started.
 //!
@@ -46,7 +46,10 @@ pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
 pub use lock::{TOOLCHAIN, lock, update};
 pub use mirror::{Form, Imported, Index, Listed, MirrorError, Shelf, Tls, export, import, serve};
-pub use oci::{CredentialError, ImageError};
+pub use oci::{
+    Attached, Attachment, Blobs, CredentialError, ImageError, Pull, Pulled, Push, Pushed, Referrer, Target,
+};
+pub use oci::{image_in, pull, push};
 pub use record::{Network, Recorder};
 pub use source::git::commit;
 pub use source::registry::RegistryError;

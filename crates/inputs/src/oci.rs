@@ -1,12 +1,22 @@
-//! Images from where they are: registries that speak the Distribution API, and folders and files on disk.
+//! Images from where they are, and to where they go: registries that speak the Distribution API, and folders and files on
+//! disk.
 //!
-//! Whatever comes is checked against its digest before it is read. What an image is made into is not known here.
+//! Whatever comes is checked against its digest before it is read, and what a registry answers is hostile until then. What an
+//! image is made into is not known here. [`push()`] and [`pull()`] carry an image between a layout on disk and a registry;
+//! what is attached to it (signed provenance, SBOMs) goes beside it as [`referrers`], so that its own digest says nothing of
+//! them. `registry` is the one client, `upload` sends one blob, `login` and `credentials` say who asks.
 
 pub(crate) mod archive;
+mod content;
 mod credentials;
+mod layout;
 mod login;
 pub(crate) mod parts;
+mod pull;
+mod push;
+mod referrers;
 mod registry;
+mod upload;
 
 use model::oci::{OciError, Place, Reference};
 use model::{Digest, Sha256};
@@ -15,10 +25,16 @@ use crate::http::Client;
 use crate::{Context, InputError};
 
 pub use credentials::CredentialError;
+pub use layout::write::Target;
+pub use pull::{Pull, Pulled, pull};
+pub use push::{Attached, Blobs, Push, Pushed, image_in, push};
+pub use referrers::{Attachment, Referrer};
 pub(crate) use registry::Registry;
 
 /// No index, manifest or configuration is larger.
 const DOCUMENT_LIMIT: u64 = 32 << 20;
+/// The configuration of what has none (`application/vnd.oci.empty.v1+json`).
+const EMPTY: &[u8] = b"{}";
 
 /// Why an image could not be had.
 #[derive(Debug, thiserror::Error)]
@@ -42,16 +58,57 @@ pub enum ImageError {
     },
     /// The registry lets nobody in without a name, or not this one.
     #[error(
-        "the registry `{registry}` does not let us read `{image}`: {reason}; log in with your usual client \
+        "the registry `{registry}` does not let us {doing} `{image}`: {reason}; log in with your usual client \
          (`docker login {registry}`), whose configuration is read"
     )]
     Denied {
         /// Host and port.
         registry: String,
+        /// `read` or `write`.
+        doing: &'static str,
         /// Which image.
         image: String,
         /// What it said, and who we said we are.
         reason: String,
+    },
+    /// The registry refuses for another reason.
+    #[error("the registry `{registry}` does not {doing} of `{image}`: it answers {status}{reason}")]
+    Refused {
+        /// Host and port.
+        registry: String,
+        /// Which image.
+        image: String,
+        /// What it was asked for.
+        doing: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// What it says of that, with `: ` before, or nothing.
+        reason: String,
+    },
+    /// The registry answers what no registry should.
+    #[error("the registry `{registry}` answers nonsense about `{image}`: {reason}")]
+    Answer {
+        /// Host and port.
+        registry: String,
+        /// Which image.
+        image: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A tag is of another image.
+    #[error(
+        "the tag `{tag}` of `{image}` is of another image\n  expected {expected}\n  found    {found}\n\
+         push under a tag that is free, or say --move-tag if this one may move"
+    )]
+    Tag {
+        /// Registry and name.
+        image: String,
+        /// Which.
+        tag: String,
+        /// What is pushed.
+        expected: String,
+        /// What it is of.
+        found: String,
     },
     /// The host's credentials cannot be used.
     #[error(transparent)]
@@ -200,6 +257,10 @@ fn checked(image: &Reference, bytes: Vec<u8>, expected: Option<&Sha256>) -> Resu
 
 fn mismatch(what: String, expected: String, found: String) -> InputError {
     let advice = "the registry serves another image than was asked for: do not use it before you know why";
+    mismatch_of(what, expected, found, advice)
+}
+
+fn mismatch_of(what: String, expected: String, found: String, advice: &'static str) -> InputError {
     InputError::Mismatch { what, expected, found, advice }
 }
 

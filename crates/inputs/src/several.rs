@@ -10,11 +10,13 @@ use model::event::{Outcome, Unit};
 
 use crate::{Context, InputError};
 
-const STAGE: &str = "fetch";
+/// The stage of what is brought.
+const FETCH: &str = "fetch";
 
 /// The sum of what has come, in bytes.
 pub(crate) struct Sum<'a> {
     cx: &'a Context<'a>,
+    stage: &'static str,
     name: String,
     done: AtomicU64,
     begun: Instant,
@@ -22,11 +24,16 @@ pub(crate) struct Sum<'a> {
 }
 
 impl<'a> Sum<'a> {
-    /// Begins, and tells it.
+    /// Begins to bring something, and tells it.
     pub(crate) fn new(cx: &'a Context<'a>, name: impl Into<String>, total: Option<u64>) -> Self {
+        Self::of(cx, FETCH, name, total)
+    }
+
+    /// As [`Sum::new`], of another stage.
+    fn of(cx: &'a Context<'a>, stage: &'static str, name: impl Into<String>, total: Option<u64>) -> Self {
         let name = name.into();
-        (cx.events)(Event::Started { stage: STAGE, name: name.clone(), total, unit: Unit::Bytes });
-        Self { cx, name, done: AtomicU64::new(0), begun: Instant::now(), told: AtomicBool::new(false) }
+        (cx.events)(Event::Started { stage, name: name.clone(), total, unit: Unit::Bytes });
+        Self { cx, stage, name, done: AtomicU64::new(0), begun: Instant::now(), told: AtomicBool::new(false) }
     }
 
     /// What hears how far one of the downloads has come.
@@ -40,7 +47,7 @@ impl<'a> Sum<'a> {
             } else {
                 self.done.fetch_sub(before - now, Ordering::Relaxed).saturating_sub(before - now)
             };
-            (self.cx.events)(Event::Advanced { stage: STAGE, name: self.name.clone(), done });
+            (self.cx.events)(Event::Advanced { stage: self.stage, name: self.name.clone(), done });
         }
     }
 
@@ -50,7 +57,13 @@ impl<'a> Sum<'a> {
             return;
         }
         let millis = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        (self.cx.events)(Event::Finished { stage: STAGE, name: self.name.clone(), outcome, detail, millis });
+        (self.cx.events)(Event::Finished {
+            stage: self.stage,
+            name: self.name.clone(),
+            outcome,
+            detail,
+            millis,
+        });
     }
 }
 
@@ -78,10 +91,23 @@ pub(crate) fn several<T: Sync>(
     wanted: &[T],
     bring: impl Fn(&T, &dyn Fn(u64)) -> Result<(), InputError> + Sync,
 ) -> Result<(), Stopped> {
+    several_of(cx, FETCH, name, total, what, wanted, bring)
+}
+
+/// As [`several`], of another stage than `fetch`.
+pub(crate) fn several_of<T: Sync>(
+    cx: &Context<'_>,
+    stage: &'static str,
+    name: &str,
+    total: u64,
+    what: &str,
+    wanted: &[T],
+    bring: impl Fn(&T, &dyn Fn(u64)) -> Result<(), InputError> + Sync,
+) -> Result<(), Stopped> {
     if wanted.is_empty() {
         return Ok(());
     }
-    let sum = Sum::new(cx, name, Some(total));
+    let sum = Sum::of(cx, stage, name, Some(total));
     let (next, came) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let errors: Mutex<BTreeMap<usize, InputError>> = Mutex::default();
     std::thread::scope(|scope| {

@@ -12,7 +12,7 @@ use std::io::Write;
 
 use super::Packing;
 use crate::listing::{Entry, Kind};
-use crate::{PackError, member};
+use crate::{PackError, Piece, member};
 
 pub(super) use normal::{Owners, normalise, replace, rewrite};
 pub(super) use read::read;
@@ -79,6 +79,23 @@ pub(super) fn write_with(
     }
     out.write_all(&[0; 2 * BLOCK]).map_err(PackError::Write)?;
     out.flush().map_err(PackError::Write)
+}
+
+/// The archive that [`write`] writes, without the contents.
+pub(crate) fn pieces(entries: &[Entry<'_>], mtime: u64) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut bytes = Vec::new();
+    for entry in entries {
+        bytes.extend(headers("", entry, Attributes::plain(entry), mtime));
+        if let Kind::File { digest, .. } = entry.kind {
+            pieces.push(Piece::Bytes(std::mem::take(&mut bytes)));
+            pieces.push(Piece::Content(*digest));
+            bytes.resize(padding(digest.size), 0);
+        }
+    }
+    bytes.extend([0; 2 * BLOCK]);
+    pieces.push(Piece::Bytes(bytes));
+    pieces
 }
 
 /// How many zero bytes follow `size` bytes of content.

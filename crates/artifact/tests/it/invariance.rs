@@ -3,7 +3,7 @@
 use std::io::{self, Cursor, Read};
 use std::num::NonZeroUsize;
 
-use artifact::{Contents, pack, pack_on};
+use artifact::{Contents, Piece, pack, pack_on, tar_pieces};
 use model::Digest;
 use model::tree::Node;
 
@@ -61,6 +61,22 @@ fn threads_do_not_reach_the_bytes() {
                 assert!(found == expected, "{format:?} on {workers}");
             }
         }
+    }
+}
+
+#[test]
+fn a_tar_in_pieces_is_the_same_tar() {
+    for sample in [everything(), large()] {
+        let mut found = Vec::new();
+        for piece in tar_pieces(&sample.members, &options(1, "x")).unwrap() {
+            match piece {
+                Piece::Bytes(bytes) => found.extend(bytes),
+                Piece::Content(digest) => {
+                    sample.open(&digest).unwrap().read_to_end(&mut found).unwrap();
+                }
+            }
+        }
+        assert!(found == sample.pack(model::recipe::Format::Tar, &options(1, "x")));
     }
 }
 

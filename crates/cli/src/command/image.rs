@@ -1,9 +1,13 @@
-//! `selfsame image`: build images, look at them, compare them. A room: one file for each subcommand.
+//! `selfsame image`: build images, look at them, compare them, carry them to registries and back. A room: one file for
+//! each subcommand.
 
+mod beside;
 mod build;
 mod diff;
 mod inspect;
 mod place;
+mod pull;
+mod push;
 
 use crate::failure::Failure;
 use crate::output::answer::Answer;
@@ -24,12 +28,16 @@ enum What {
     Inspect(inspect::Args),
     /// Say in what two images differ, and at which level: files, layers or manifest
     Diff(diff::Args),
+    /// Push an image to a registry, and attach its provenance and SBOMs (uses the network)
+    Push(push::Args),
+    /// Pull an image from a registry into an OCI layout (uses the network)
+    Pull(pull::Args),
 }
 
 impl Args {
     /// True if nothing is recorded.
     pub(crate) const fn asks(&self) -> bool {
-        matches!(self.what, What::Inspect(_) | What::Diff(_))
+        matches!(self.what, What::Inspect(_) | What::Diff(_) | What::Push(_) | What::Pull(_))
     }
 }
 
@@ -38,5 +46,7 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         What::Build(args) => build::run(session, args),
         What::Inspect(args) => inspect::run(session, args),
         What::Diff(args) => diff::run(session, args),
+        What::Push(args) => push::run(session, args),
+        What::Pull(args) => pull::run(session, args),
     }
 }

@@ -26,6 +26,7 @@ mod limits;
 mod mirror;
 mod mistakes;
 mod normalize;
+mod pushing;
 mod recording;
 mod sealed;
 mod secrets;

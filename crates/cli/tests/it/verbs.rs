@@ -236,6 +236,7 @@ fn the_help_is_a_page() {
       update       Move locked inputs on to what there is now, showing what changes (uses the network)
       fetch        Bring the locked inputs into the store (uses the network)
       mirror       Carry locked inputs to where there is no network, or serve them
+      image        Push images to registries with what is attached to them, and pull them
       build        Build in the sandbox, pack, write SBOMs and signed provenance
       image        Build container images, look at them, compare them
       reproduce    Build, build again, compare, verify: the whole proof in one command

@@ -8,7 +8,7 @@ use std::io::Read;
 use model::Digest;
 use store::Store;
 
-use super::{ATTEMPTS, Blob, Client, HttpError, Sink as _, strong_validator};
+use super::{ATTEMPTS, Blob, Client, HttpError, Sink as _, says_who, strong_validator};
 
 /// A request that is passed on.
 #[derive(Debug)]
@@ -100,8 +100,7 @@ impl Client<'_> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let said = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
-        if let Some(authorization) = self.host.authorization(url).filter(|_| !said) {
+        if let Some(authorization) = self.host.authorization(url).filter(|_| !says_who(headers)) {
             request = request.header("authorization", authorization);
         }
         if let Some(Begun { validator, blob, .. }) = &begun {

@@ -39,6 +39,18 @@ pub enum CredentialError {
 pub(super) struct Secret {
     pub user: String,
     pub password: String,
+    /// The password is an identity token, which is changed for a token of the moment and sent nowhere else.
+    pub identity: bool,
+}
+
+/// What helpers call the user of an identity token.
+const TOKEN: &str = "<token>";
+
+impl Secret {
+    fn new(user: String, password: String) -> Self {
+        let identity = user == TOKEN;
+        Self { user, password, identity }
+    }
 }
 
 /// `config.json` of docker, or `auth.json` of podman, as far as it is of use.
@@ -56,6 +68,7 @@ struct Auth {
     auth: Option<String>,
     username: Option<String>,
     password: Option<String>,
+    identitytoken: Option<String>,
 }
 
 /// The configurations of this host, the first before the others.
@@ -109,15 +122,18 @@ impl<'a> Credentials<'a> {
                 return self.helper(store, key);
             }
             let Some(auth) = key.map(|key| &config.auths[key]) else { continue };
+            if let Some(token) = auth.identitytoken.as_ref().filter(|token| !token.is_empty()) {
+                return Ok(Some(Secret::new(TOKEN.to_owned(), token.clone())));
+            }
             if let (Some(user), Some(password)) = (&auth.username, &auth.password) {
-                return Ok(Some(Secret { user: user.clone(), password: password.clone() }));
+                return Ok(Some(Secret::new(user.clone(), password.clone())));
             }
             let Some(text) = &auth.auth else { continue };
             let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok();
             let pair = bytes.and_then(|bytes| {
                 let text = String::from_utf8(bytes).ok()?;
                 let (user, password) = text.split_once(':')?;
-                Some(Secret { user: user.to_owned(), password: password.to_owned() })
+                Some(Secret::new(user.to_owned(), password.to_owned()))
             });
             return match pair {
                 Some(secret) => Ok(Some(secret)),
@@ -173,6 +189,6 @@ impl<'a> Credentials<'a> {
         }
         let answer: Answer = serde_json::from_str(&said)
             .map_err(|_| wrong("its answer is not the JSON of a helper".into()))?;
-        Ok(Some(Secret { user: answer.username, password: answer.secret }))
+        Ok(Some(Secret::new(answer.username, answer.secret)))
     }
 }

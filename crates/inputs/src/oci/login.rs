@@ -13,11 +13,18 @@ use serde::Deserialize;
 use super::credentials::{Credentials, Secret};
 use super::registry::is_loopback;
 use super::{DOCUMENT_LIMIT, ImageError};
-use crate::http::Client;
+use crate::http::{Client, Sending};
 use crate::{Host, HttpError, InputError};
 
 /// Names and values.
 pub(super) type Headers<'a> = &'a [(&'a str, &'a str)];
+
+/// What is to be done with a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    Read,
+    Write,
+}
 
 /// What one repository lets us do, and the proof of it.
 pub(super) struct Login<'a> {
@@ -25,15 +32,37 @@ pub(super) struct Login<'a> {
     client: &'a Client<'a>,
     /// Host and port, as credentials are kept for it.
     registry: String,
-    /// What a token is asked for, unless the registry's challenge says it: `repository:NAME:pull`.
-    scope: String,
+    /// What a token is asked for: `repository:NAME:pull`.
+    scopes: Vec<String>,
+    /// What is to be done with the repository.
+    doing: Doing,
     /// The header `Authorization`, once the registry has asked for it.
     authorization: Mutex<Option<String>>,
 }
 
 impl<'a> Login<'a> {
-    pub(super) fn new(host: &'a Host, client: &'a Client<'a>, registry: String, scope: String) -> Self {
-        Self { host, client, registry, scope, authorization: Mutex::default() }
+    /// To read from the repository of this name.
+    pub(super) fn to_read(host: &'a Host, client: &'a Client<'a>, registry: String, name: &str) -> Self {
+        let (scopes, doing) = (vec![format!("repository:{name}:pull")], Doing::Read);
+        Self { host, client, registry, scopes, doing, authorization: Mutex::default() }
+    }
+
+    /// To write to the repository of this name, and to take blobs for it out of the others.
+    pub(super) fn to_write<'s>(
+        host: &'a Host,
+        client: &'a Client<'a>,
+        registry: String,
+        name: &str,
+        others: impl IntoIterator<Item = &'s str>,
+    ) -> Self {
+        let mut scopes = vec![format!("repository:{name}:pull,push")];
+        scopes.extend(others.into_iter().map(|other| format!("repository:{other}:pull")));
+        Self { host, client, registry, scopes, doing: Doing::Write, authorization: Mutex::default() }
+    }
+
+    /// Host and port.
+    pub(super) fn registry(&self) -> &str {
+        &self.registry
     }
 
     /// Asks; and asks again with a name, if the registry wants to know it. `image` is what errors speak of.
@@ -58,9 +87,7 @@ impl<'a> Login<'a> {
     }
 
     fn said(&self, image: &dyn Display, error: InputError) -> InputError {
-        let denied = |reason: String| {
-            ImageError::Denied { registry: self.registry.clone(), image: image.to_string(), reason }.into()
-        };
+        let denied = |reason: String| self.denied(image, reason);
         match error {
             InputError::Http(HttpError::NotFound { url }) => {
                 ImageError::Missing { image: image.to_string(), reason: format!("{url} is not there (404)") }
@@ -76,7 +103,13 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn who(&self) -> String {
+    /// That the registry does not let us.
+    pub(super) fn denied(&self, image: &dyn Display, reason: String) -> InputError {
+        let doing = if self.doing == Doing::Read { "read" } else { "write" };
+        ImageError::Denied { registry: self.registry.clone(), doing, image: image.to_string(), reason }.into()
+    }
+
+    pub(super) fn who(&self) -> String {
         match Credentials::of(self.host).map(|c| c.find(&self.registry)) {
             Ok(Ok(Some(secret))) => format!("what this host has for `{}`", secret.user),
             _ => "a request without a name".to_owned(),
@@ -88,11 +121,10 @@ impl<'a> Login<'a> {
         let secret = Credentials::of(self.host)
             .and_then(|credentials| credentials.find(&self.registry))
             .map_err(ImageError::from)?;
-        let denied = |reason: String| -> InputError {
-            ImageError::Denied { registry: self.registry.clone(), image: image.to_string(), reason }.into()
-        };
+        let denied = |reason: String| self.denied(image, reason);
         let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
         if scheme.eq_ignore_ascii_case("basic") {
+            let secret = secret.filter(|secret| !secret.identity);
             let secret =
                 secret.ok_or_else(|| denied("it wants a name, and this host has none for it".into()))?;
             return Ok(basic(&secret));
@@ -108,12 +140,30 @@ impl<'a> Login<'a> {
                 "it wants a token from `{realm}`, over a connection that all can read"
             )));
         }
-        let scope = field("scope").unwrap_or_else(|| self.scope.clone());
-        let mut url =
-            format!("{realm}{}scope={}", if realm.contains('?') { '&' } else { '?' }, escaped(&scope));
-        if let Some(service) = field("service") {
-            url.push_str(&format!("&service={}", escaped(&service)));
-        }
+        let header = secret.as_ref().filter(|secret| !secret.identity).map(basic);
+        // What the challenge asks for is of one request, which may only look; a push also does more. One token is for all.
+        let scopes = match (self.doing, field("scope")) {
+            (Doing::Read, Some(scope)) => vec![scope],
+            _ => self.scopes.clone(),
+        };
+        let mut query: Vec<_> = scopes.iter().map(|scope| format!("scope={}", escaped(scope))).collect();
+        query.extend(field("service").map(|service| format!("service={}", escaped(&service))));
+        let bytes = match secret.filter(|secret| secret.identity) {
+            Some(secret) => self.exchanged(&realm, &scopes, field("service").as_deref(), &secret),
+            None => {
+                let url =
+                    format!("{realm}{}{}", if realm.contains('?') { '&' } else { '?' }, query.join("&"));
+                let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
+                self.client.get_with(&url, &headers, DOCUMENT_LIMIT)
+            }
+        };
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(HttpError::Unauthorized { .. } | HttpError::Status { status: 400 | 403, .. }) => {
+                return Err(denied(format!("it gives no token to {}", self.who())));
+            }
+            Err(other) => return Err(other.into()),
+        };
         #[derive(Deserialize)]
         struct Token {
             #[serde(default)]
@@ -121,15 +171,6 @@ impl<'a> Login<'a> {
             #[serde(default)]
             access_token: String,
         }
-        let header = secret.as_ref().map(basic);
-        let headers: Vec<_> = header.iter().map(|value| ("Authorization", value.as_str())).collect();
-        let bytes = match self.client.get_with(&url, &headers, DOCUMENT_LIMIT) {
-            Ok(bytes) => bytes,
-            Err(HttpError::Unauthorized { .. } | HttpError::Status { status: 400 | 403, .. }) => {
-                return Err(denied(format!("it gives no token to {}", self.who())));
-            }
-            Err(other) => return Err(other.into()),
-        };
         let token: Token =
             serde_json::from_slice(&bytes).map_err(|e| denied(format!("its token cannot be read: {e}")))?;
         let token = if token.token.is_empty() { token.access_token } else { token.token };
@@ -137,6 +178,33 @@ impl<'a> Login<'a> {
             return Err(denied("its token cannot be read".into()));
         }
         Ok(format!("Bearer {token}"))
+    }
+
+    /// Changes an identity token for one of the moment (<https://distribution.github.io/distribution/spec/auth/oauth/>).
+    fn exchanged(
+        &self,
+        realm: &str,
+        scopes: &[String],
+        service: Option<&str>,
+        secret: &Secret,
+    ) -> Result<Vec<u8>, HttpError> {
+        let scope = scopes.join(" ");
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "selfsame"),
+            ("service", service.unwrap_or_default()),
+            ("scope", scope.as_str()),
+            ("refresh_token", secret.password.as_str()),
+        ];
+        let form: Vec<_> = form.iter().map(|(name, value)| format!("{name}={}", strictly(value))).collect();
+        let form = form.join("&");
+        let headers = vec![("Content-Type", "application/x-www-form-urlencoded")];
+        let sending = Sending { method: "POST", url: realm, headers, body: form.as_bytes(), known: false };
+        let heard = self.client.send_again(&sending, DOCUMENT_LIMIT)?;
+        match heard.status {
+            200 => Ok(heard.body),
+            status => Err(HttpError::Status { url: realm.to_owned(), status }),
+        }
     }
 }
 
@@ -173,6 +241,12 @@ fn parameter(text: &str, name: &str) -> Option<String> {
             return Some(value);
         }
     }
+}
+
+/// As it may stand in a form, whatever it is.
+fn strictly(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 /// As it may stand in a query.

@@ -1,7 +1,7 @@
 //! Toolchains that are images: layers as their makers write them, from disk and from a real registry.
 
-mod layout;
-mod registry;
+pub(crate) mod layout;
+pub(crate) mod registry;
 mod source;
 
 use model::lock::{Lock, LockedBase, LockedImage};

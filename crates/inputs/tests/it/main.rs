@@ -13,6 +13,7 @@ mod hostile;
 mod images;
 mod mirror;
 mod pin;
+mod push;
 mod real;
 mod server;
 mod sources;

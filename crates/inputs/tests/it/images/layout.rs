@@ -58,6 +58,20 @@ impl Layout {
         Layer { media_type: format!("application/vnd.oci.image.layer.v1.tar{suffix}"), digest, size, diff_id }
     }
 
+    /// A layer of any bytes, which nobody unpacks.
+    pub(crate) fn opaque(&mut self, bytes: Vec<u8>) -> Layer {
+        let diff_id = digest(&bytes);
+        let (digest, size) = self.put(bytes);
+        Layer { media_type: "application/vnd.oci.image.layer.v1.tar".into(), digest, size, diff_id }
+    }
+
+    /// As [`Layout::opaque`], compressed.
+    pub(crate) fn packed(&mut self, bytes: &[u8]) -> Layer {
+        let (digest, size) = self.put(gzip(bytes));
+        let media_type = "application/vnd.oci.image.layer.v1.tar+gzip".into();
+        Layer { media_type, digest, size, diff_id: self::digest(bytes) }
+    }
+
     pub(crate) fn image(&mut self, arch: &str, layers: &[Layer], env: &[&str]) -> Made {
         let diff_ids: Vec<_> = layers.iter().map(|l| &l.diff_id).collect();
         let config = json!({

@@ -13,9 +13,9 @@ use crate::debian_archive::Member;
 use crate::world::{World, chain};
 
 /// `docker-registry`, ended when dropped.
-struct Registry {
+pub(crate) struct Registry {
     child: Child,
-    address: String,
+    pub(crate) address: String,
     _folder: tempfile::TempDir,
 }
 
@@ -23,7 +23,7 @@ struct Registry {
 const ACCOUNT: &str = "me:$2b$04$WKhP0DpbmK3m3N0lDUmibOhp75yk6OJogJdvUQ6/2nX7KdmFD75hu\n";
 
 impl Registry {
-    fn start(closed: bool) -> Self {
+    pub(crate) fn start(closed: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
@@ -77,7 +77,7 @@ impl Drop for Registry {
     }
 }
 
-fn run(program: &str, arguments: &[&str]) {
+pub(crate) fn run(program: &str, arguments: &[&str]) {
     let output = Command::new(program).args(arguments).output();
     let output = output.unwrap_or_else(|e| panic!("{program}, see scripts/prepare: {e}"));
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
