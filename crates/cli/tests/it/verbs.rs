@@ -236,9 +236,8 @@ fn the_help_is_a_page() {
       update       Move locked inputs on to what there is now, showing what changes (uses the network)
       fetch        Bring the locked inputs into the store (uses the network)
       mirror       Carry locked inputs to where there is no network, or serve them
-      image        Push images to registries with what is attached to them, and pull them
       build        Build in the sandbox, pack, write SBOMs and signed provenance
-      image        Build container images, look at them, compare them
+      image        Build container images, look at them, compare them, push and pull them
       reproduce    Build, build again, compare, verify: the whole proof in one command
       shell        Open a shell in the sandbox of a step
       normalize    Take out of finished files what says when, where and by whom they were made

@@ -37,10 +37,13 @@ fn a_broken_upload_is_gone_on_with() {
         }
         assert_eq!(hex(&pushed.unwrap_or_else(|e| panic!("{name}: {e}")).digest), digest);
         let pieces = pieces(&front);
-        // What was under way still arrives while the registry is asked, so that it may have to be asked again.
+        // What was under way still arrives while the registry is asked: then it has to be asked again, or forgets all of it.
         let from: Vec<usize> = pieces.iter().map(|p| p.split_once('-').unwrap().0.parse().unwrap()).collect();
-        assert!(from.is_sorted() && from[0] == 0 && from.len() > 1, "{name}: {pieces:?}");
-        assert!(from.iter().skip(1).all(|from| (1..=4_000_000).contains(from)), "{name}: {pieces:?}");
+        assert!(from[0] == 0 && from.iter().all(|from| *from <= 4_000_000), "{name}: {pieces:?}");
+        assert!(
+            from.last().is_some_and(|last| *last > 0),
+            "gone on with, not sent whole: {name}: {pieces:?}"
+        );
         let direct = World::new();
         assert_eq!(
             hex(&pull(&direct, &format!("{}/app:1", server.address), "x.tar").unwrap().0.digest),
