@@ -97,11 +97,11 @@ pub fn package(
                     Some(_) => debug::split(cx, artifact, from, &node, fresh)?,
                     None => (node, None),
                 };
+                let packed = parts.pack(*format, from, prefix, &node)?;
                 if let (Some(debug), Some(tree)) = (&artifact.debug, apart) {
-                    let packed = parts.of_debug(debug, from, &Node::Directory(tree))?;
-                    done.insert(&debug.name, packed);
+                    done.insert(&debug.name, parts.of_debug(debug, from, &Node::Directory(tree))?);
                 }
-                parts.pack(*format, from, prefix, &node)?
+                packed
             }
             Wanted::Image(wanted) => parts.image(wanted)?,
             Wanted::Index(images) => parts.index(images, &done)?,
@@ -201,7 +201,9 @@ impl Parts<'_> {
             normalize: std::collections::BTreeSet::new(),
             ..self.artifact.clone()
         };
-        let parts = Parts { artifact: &artifact, ..*self };
+        // It is told together with what it is split off.
+        let told = Cell::new(true);
+        let parts = Parts { artifact: &artifact, told: &told, ..*self };
         Ok(parts.pack(format, from, &prefix, node)?.0)
     }
 
