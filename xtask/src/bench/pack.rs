@@ -56,19 +56,20 @@ pub(super) fn run(bench: &Bench, rows: &mut Vec<Row>) -> Result<(), String> {
         command.arg("pack").arg(&store).args([&digest, "tar.gz"]).arg(&out);
         command
     };
-    let peer = bench.work.join("layer.peer");
-    let shell = |line: String| {
-        let (tree, peer, container) = (tree.clone(), peer.clone(), container.clone());
+    let shell = |name: &str, line: String| {
+        // Some write a file and some a folder.
+        let peer = bench.work.join(format!("layer.{name}"));
+        let (tree, container) = (tree.clone(), container.clone());
         move || {
             let mut command = Command::new("sh");
             command.args(["-ec", &line]).arg(&tree).arg(&peer).arg(&container);
             command
         }
     };
-    let gzip = shell(TAR.replace("COMPRESS", "gzip -n"));
-    let pigz = shell(TAR.replace("COMPRESS", "pigz -n"));
-    let umoci = shell(UMOCI.to_owned());
-    let buildah = shell(BUILDAH.replace("$STORE", &storage));
+    let gzip = shell("gzip", TAR.replace("COMPRESS", "gzip -n"));
+    let pigz = shell("pigz", TAR.replace("COMPRESS", "pigz -n"));
+    let umoci = shell("umoci", UMOCI.to_owned());
+    let buildah = shell("buildah", BUILDAH.replace("$STORE", &storage));
     let commands: [(&str, &dyn Fn() -> Command, f64); 5] = [
         ("selfsame", &ours, 1.0),
         ("tar \\| gzip -n", &gzip, 1.0 / 3.0),
