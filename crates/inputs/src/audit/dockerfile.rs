@@ -82,7 +82,7 @@ fn from(page: &mut Page<'_>, file: &Dockerfile, instruction: &Instruction, stage
 
 fn copied(page: &mut Page<'_>, file: &Dockerfile, instruction: &Instruction, stage: usize, facts: &Facts) {
     if let Some(flag) = instruction.flag("from") {
-        let span = flag.span.end.saturating_sub(flag.value.len())..flag.span.end;
+        let span = flag.at.clone();
         if !file.is_stage(&flag.value, stage) {
             // A name that is no stage may be a build context, which has neither tag nor path.
             if flag.value.contains(['/', ':']) {
@@ -146,8 +146,14 @@ fn run(
             && !file.is_stage(from, stage)
             && from.contains(['/', ':'])
         {
-            let at = flag.value.find(from).unwrap_or(0) + flag.span.end - flag.value.len();
-            image::judge(page, Id::Img01, at..at + from.len(), from);
+            // Where quotes or other lines are in between, a part of the value has no place of its own.
+            let span = match flag.value.find(from) {
+                Some(at) if flag.at.len() == flag.value.len() => {
+                    flag.at.start + at..flag.at.start + at + from.len()
+                }
+                _ => flag.span.clone(),
+            };
+            image::judge(page, Id::Img01, span, from);
         }
     }
     if let Some(items) = instruction.json() {

@@ -103,6 +103,11 @@ impl<'a> Page<'a> {
         &mut self.findings[last]
     }
 
+    /// Notes where an image or action is named.
+    pub(crate) fn name(&mut self, span: Range<usize>, named: Named) {
+        self.named.push((clamp(self.text, span), named));
+    }
+
     /// Notes a finding about the whole file.
     pub(crate) fn whole(
         &mut self,

@@ -58,7 +58,7 @@ impl Reference<'_> {
 /// Speaks of a reference that is not pinned; `id` is the rule for a tag.
 pub(crate) fn judge(page: &mut Page<'_>, id: Id, span: Range<usize>, text: &str) {
     let Some(image) = parse(text.trim()) else { return };
-    page.named.push((span.clone(), Named::Image(text.trim().to_owned())));
+    page.name(span.clone(), Named::Image(text.trim().to_owned()));
     if image.is_pinned() || image.path == "scratch" {
         return;
     }

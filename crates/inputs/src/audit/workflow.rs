@@ -108,7 +108,7 @@ fn used(page: &mut Page<'_>, node: &Node) {
     if name.contains("${{") {
         return;
     }
-    page.named.push((inner.clone(), Named::Action(name.to_owned(), reference.to_owned())));
+    page.name(inner.clone(), Named::Action(name.to_owned(), reference.to_owned()));
     if !is_commit(reference) {
         let message = format!("`{reference}` can be moved to another commit");
         let fix = format!("write the commit, and the tag in a comment: `selfsame pin {}`", page.path);

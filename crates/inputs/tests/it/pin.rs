@@ -46,6 +46,29 @@ fn env() -> BTreeMap<String, String> {
 }
 
 #[test]
+fn a_name_over_several_lines_or_in_quotes_has_a_place_in_the_text() {
+    for (text, expected) in [
+        ("FROM scratch\nCOPY --from=a/\\\n#é\nb:1 x y\n", "a/\\\n#é\nb:1"),
+        ("ARG ''é=a/b:1\nFROM $é\n", "''é=a/b:1"),
+        (
+            "FROM scratch\nCOPY --from=\"r.example.org/é:1\" x y\nCOPY --from=\"debian:12\" x y\n",
+            "\"debian:12\"",
+        ),
+        (
+            "FROM scratch\nRUN --mount=type=bind,fr\\\n# é\nom=a/b:1 x\n",
+            "--mount=type=bind,fr\\\n# é\nom=a/b:1",
+        ),
+    ] {
+        let sheets = [sheet("Dockerfile", text)];
+        let found = references(&sheets);
+        let last = found.last().map(|reference| &text[reference.span.clone()]);
+        assert_eq!(last, Some(expected), "{text}");
+        let outcome = pin(&sheets, &Fixed, true);
+        assert!(outcome.failed.is_empty() && outcome.texts["Dockerfile"].contains(DIGEST), "{text}");
+    }
+}
+
+#[test]
 fn texts_stay_byte_for_byte_beside_what_is_pinned() {
     // Path, before, after: `@D` is the digest, `@C` the commit.
     let cases = [

@@ -23,6 +23,8 @@ pub(crate) struct Instruction {
     pub(crate) at: usize,
     /// The arguments, as long as they stand there: continued lines are joined, comments blanked.
     pub(crate) text: String,
+    /// Of `FROM`, `COPY` and `ADD`: the arguments parted, which are no words of a shell.
+    parted: Option<Vec<Word>>,
     /// Its documents: where each body stands, and whether it is a script that runs.
     pub(crate) documents: Vec<(Range<usize>, bool)>,
     /// The stage that it belongs to, from 0; before the first `FROM`, none.
@@ -34,7 +36,10 @@ pub(crate) struct Instruction {
 pub(crate) struct Flag {
     pub(crate) name: String,
     pub(crate) value: String,
+    /// All of it.
     pub(crate) span: Range<usize>,
+    /// The value, as it is written: with quotes, and over several lines, it is longer.
+    pub(crate) at: Range<usize>,
 }
 
 /// A word of an instruction's arguments, and where it stands in the file.
@@ -54,13 +59,21 @@ pub(crate) struct Dockerfile {
     pub(crate) instructions: Vec<Instruction>,
     /// The names of stages, by number; an unnamed one is empty.
     pub(crate) stages: Vec<String>,
-    /// `ARG` before the first `FROM`: its default, and where that stands.
+    /// `ARG` before the first `FROM`: its default with those before it in their places, and where that stands.
     pub(crate) args: BTreeMap<String, Word>,
+    /// The same without the places.
+    known: BTreeMap<String, String>,
 }
+
+/// No reference to an image is longer, and nothing else is asked of defaults.
+const LONGEST: usize = 512;
 
 impl Instruction {
     /// The words of the arguments, quotes taken off.
     pub(crate) fn words(&self) -> Vec<Word> {
+        if let Some(parted) = &self.parted {
+            return parted.clone();
+        }
         if let Some(items) = self.json() {
             let words = items.into_iter().filter_map(|item| {
                 let text = item.str()?.to_owned();
@@ -102,21 +115,23 @@ impl Instruction {
 impl Dockerfile {
     /// `text` with the defaults of `ARG`s in it, if they are all known.
     pub(crate) fn expand(&self, text: &str) -> Option<String> {
-        let known: BTreeMap<_, _> =
-            self.args.iter().map(|(n, word)| (n.clone(), word.text.clone())).collect();
-        let mut out = text.to_owned();
-        // A default may be composed of others, but not for ever.
-        for _ in 0..8 {
-            let next = dockerfile::expand(&out, self.escape, &known).ok()?;
-            if !next.unset.is_empty() || next.text.len() > 4096 {
-                return None;
-            }
-            if next.text == out {
-                break;
-            }
-            out = next.text;
+        if text.len() > LONGEST {
+            return None;
         }
-        (!out.contains('$')).then_some(out)
+        let found = dockerfile::expand(text, self.escape, &self.known).ok()?;
+        (found.unset.is_empty() && found.text.len() <= LONGEST && !found.text.contains('$'))
+            .then_some(found.text)
+    }
+
+    /// `ARG` before the first `FROM`. A later one of the same name takes its place, for what comes behind it.
+    fn argument(&mut self, name: &str, default: Option<(&str, Range<usize>)>) {
+        let expanded = default.and_then(|(text, span)| Some((self.expand(text)?, span)));
+        self.args.remove(name);
+        self.known.remove(name);
+        if let Some((text, span)) = expanded {
+            self.known.insert(name.to_owned(), text.clone());
+            self.args.insert(name.to_owned(), Word { text, span });
+        }
     }
 
     /// The number of the stage that a name or number means.
@@ -132,8 +147,14 @@ pub(crate) fn read(text: &str) -> Dockerfile {
     let reading = dockerfile::read(text);
     let syntax = reading.directives.syntax.map(|text| Word { text: text.text, span: text.span });
     let escape = reading.directives.escape.char();
-    let mut file =
-        Dockerfile { syntax, escape, instructions: Vec::new(), stages: Vec::new(), args: BTreeMap::new() };
+    let mut file = Dockerfile {
+        syntax,
+        escape,
+        instructions: Vec::new(),
+        stages: Vec::new(),
+        args: BTreeMap::new(),
+        known: BTreeMap::new(),
+    };
     for statement in &reading.statements {
         let mut instruction = instruction(statement);
         if instruction.keyword == "FROM" {
@@ -142,10 +163,15 @@ pub(crate) fn read(text: &str) -> Dockerfile {
             file.stages.push(named.map_or_else(String::new, |word| word.text.clone()));
         } else if instruction.keyword == "ARG" && file.stages.is_empty() {
             for word in instruction.words() {
-                if let Some((name, value)) = word.text.split_once('=') {
-                    let start = word.span.start + name.len() + 1;
-                    let span = start.min(word.span.end)..word.span.end;
-                    file.args.insert(name.to_owned(), Word { text: value.to_owned(), span });
+                match word.text.split_once('=') {
+                    // Where quotes or other lines are in between, the value's place is not told from the word's.
+                    Some((name, value)) => {
+                        let whole = word.span.len() == word.text.len();
+                        let start = if whole { word.span.start + name.len() + 1 } else { word.span.start };
+                        file.argument(name, Some((value, start..word.span.end)));
+                    }
+                    // It has no default, and what the caller gives is not known.
+                    None => file.argument(&word.text, None),
                 }
             }
         }
@@ -162,13 +188,19 @@ fn instruction(statement: &Statement) -> Instruction {
         name: flag.name.clone(),
         value: flag.value.as_ref().map_or_else(String::new, |value| value.text.clone()),
         span: flag.span.clone(),
+        at: flag.value.as_ref().map_or_else(|| flag.span.clone(), |value| value.span.clone()),
     });
     // What runs a document as its script: nothing before it, or a shell.
     let before = text.split("<<").next().unwrap_or_default().trim();
     let alone = acting.is("RUN")
         && (["", "sh", "bash", "ash", "/bin/sh", "/bin/bash"].contains(&before)
             || before.split(' ').next().is_some_and(|word| word.ends_with("bash") || word == "sh"));
+    let parted = ["FROM", "COPY", "ADD"].iter().any(|keyword| acting.is(keyword)).then(|| {
+        let word = |word: dockerfile::Text| Word { text: word.text, span: word.span };
+        acting.words().into_iter().map(word).collect()
+    });
     Instruction {
+        parted,
         keyword: acting.keyword.text.to_ascii_uppercase(),
         onbuild: statement.trigger.is_some(),
         span: statement.span.clone(),
@@ -211,12 +243,35 @@ mod tests {
 
     #[test]
     fn bases_are_known_through_modifiers() {
-        let file = read("ARG V=3.12-slim\nARG N\nFROM a:${V%-*}\n");
-        let of = |text| file.expand(text);
+        let file = read("ARG V=3.12-slim\nARG N\nFROM a:${V%-*}\nFROM b:${V#3.}\nFROM c\\\n:1\n");
+        let of = |text: &str| file.expand(text);
+        let bases: Vec<_> = file.instructions[2..].iter().map(|i| of(&i.words()[0].text)).collect();
+        assert_eq!(bases, ["a:3.12", "b:12-slim", "c:1"].map(|base| Some(base.to_owned())));
         assert_eq!(of("a:${V%-*}").as_deref(), Some("a:3.12"));
         assert_eq!(of("a:${N:-1}").as_deref(), Some("a:1"));
         assert_eq!(of("\"a:${V//./_}\"").as_deref(), Some("a:3_12-slim"));
         assert_eq!((of("a:$N"), of("a:${V^^}")), (None, None));
+    }
+
+    #[test]
+    fn a_default_is_what_it_is_where_it_stands() {
+        let of = |text: &str| {
+            let file = read(text);
+            let from = file.instructions.iter().find(|i| i.keyword == "FROM").unwrap();
+            file.expand(&from.words()[0].text)
+        };
+        // Modifiers work on the value, not on how it is written; what comes later changes nothing before it.
+        let later = "ARG VERSION=3.12\nARG TAG=v${VERSION}\nARG VERSION=4\nFROM a:${TAG//./_}\n";
+        assert_eq!(of(later).as_deref(), Some("a:v3_12"));
+        assert_eq!(of("ARG A=1\nARG A\nFROM a:$A\n"), None, "the caller's");
+        assert_eq!(of("ARG A=$B\nARG B=1\nFROM a:$A\n"), None, "not known there");
+    }
+
+    #[test]
+    fn what_is_longer_than_any_reference_is_not_kept_and_not_worked_on() {
+        let file = read(&format!("ARG x={}\nARG y={}\n", "y".repeat(LONGEST + 1), "y".repeat(LONGEST)));
+        assert_eq!(file.args.keys().collect::<Vec<_>>(), ["y"]);
+        assert_eq!((file.expand("$y$y"), file.expand(&"z".repeat(LONGEST + 1))), (None, None));
     }
 
     #[test]
