@@ -14,6 +14,8 @@ use super::{ATTEMPTS, Client, HttpError, says_who};
 const PATIENCE: Duration = Duration::from_secs(600);
 /// How long it may take nothing of what is sent.
 const STALLED: Duration = Duration::from_secs(60);
+/// How long it may take to answer what is no trouble to it.
+const PROMPT: Duration = Duration::from_secs(60);
 
 /// A request.
 #[derive(Debug)]
@@ -150,12 +152,14 @@ impl Client<'_> {
 
 /// One attempt, in which nothing is followed.
 fn once(agent: &Agent, request: Request<SendBody<'_>>) -> Result<Response<Body>, ureq::Error> {
+    let sends = matches!(request.method().as_str(), "PUT" | "PATCH");
+    let patience = if sends { PATIENCE } else { PROMPT };
     let request = agent
         .configure_request(request)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .timeout_recv_response(Some(PATIENCE))
-        .timeout_per_read(Some(PATIENCE))
+        .timeout_recv_response(Some(patience))
+        .timeout_per_read(Some(patience))
         .timeout_per_write(Some(STALLED))
         .build();
     agent.run(request)

@@ -134,18 +134,21 @@ pub(super) fn located(base: &str, asked: &str, location: &str) -> Option<Address
         return None;
     }
     let (scheme, authority) = origin(base)?;
+    let (its, host) = origin(asked)?;
+    // Who is not the registry is not told who asks, nor may it send who does to a place of its choice there.
+    let elsewhere = (its.as_str(), host.as_str()) != (scheme.as_str(), authority.as_str());
     if location.starts_with('/') {
-        return Some(Address { url: format!("{scheme}://{authority}{location}"), foreign: false });
+        return Some(Address { url: format!("{its}://{host}{location}"), foreign: elsewhere });
     }
     if !location.contains("://") {
         let folder = asked.split('?').next()?.rsplit_once('/')?.0;
-        return Some(Address { url: format!("{folder}/{location}"), foreign: false });
+        return Some(Address { url: format!("{folder}/{location}"), foreign: elsewhere });
     }
     let (its, host) = origin(location)?;
     let rest = &location[location.find("://")? + 3 + host.len()..];
     if host == authority {
         // One that does not know of the encryption before it says `http` of itself.
-        return Some(Address { url: format!("{scheme}://{host}{rest}"), foreign: false });
+        return Some(Address { url: format!("{scheme}://{host}{rest}"), foreign: elsewhere });
     }
     let fits = its == "https" || its == "http" && is_loopback(location) && is_loopback(base);
     fits.then(|| Address { url: format!("{its}://{host}{rest}"), foreign: true })
@@ -230,6 +233,10 @@ impl Upload<'_> {
                     return self.begin_anew(Some(&heard));
                 }
                 self.offset = arrived;
+                // One that keeps a little of each piece could be sent them for ever.
+                if arrived < end {
+                    return self.pause_after(&heard);
+                }
                 self.patience.renew();
                 Ok(())
             }
@@ -400,6 +407,15 @@ mod tests {
         for (location, expected) in cases {
             let found = located(base, asked, location).map(|a| (a.url, a.foreign));
             assert_eq!(found, expected.map(|(url, foreign)| (url.to_owned(), foreign)), "{location}");
+        }
+        let there = "https://cdn.example.org/u/1?a=b";
+        for (location, url) in [
+            ("2", "https://cdn.example.org/u/2"),
+            ("/x", "https://cdn.example.org/x"),
+            ("https://r.example.org:5000/u", "https://r.example.org:5000/u"),
+        ] {
+            let found = located(base, there, location).map(|a| (a.url, a.foreign));
+            assert_eq!(found, Some((url.to_owned(), true)), "{location}, said by another host");
         }
         let here = "http://127.0.0.1:5000";
         assert!(located(here, here, "http://127.0.0.1:5001/u").is_some_and(|a| a.foreign));
