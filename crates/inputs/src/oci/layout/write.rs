@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use artifact::{Member, Options, Piece};
@@ -146,7 +146,13 @@ impl<'a> Written<'a> {
         match fs::read(&known) {
             Ok(bytes) => listed = merged(&bytes, listed).map_err(|e| failed(&known)(e))?,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                let used = fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+                let used = match fs::read_dir(path) {
+                    Ok(mut entries) => entries.next().is_some(),
+                    Err(e) if e.kind() == std::io::ErrorKind::NotFound && !path.as_os_str().is_empty() => {
+                        false
+                    }
+                    Err(e) => return Err(failed(path)(e)),
+                };
                 if used && !path.join("oci-layout").exists() {
                     let reason = "it is a folder of something else: choose another one".to_owned();
                     let path = path.display().to_string();
@@ -156,6 +162,15 @@ impl<'a> Written<'a> {
             Err(e) => return Err(failed(&known)(e)),
         }
         fs::create_dir_all(&blobs).map_err(failed(&blobs))?;
+        for folder in [path.join("blobs"), blobs] {
+            // A layout of others may have a link there, and what is written would land elsewhere.
+            let stat = fs::symlink_metadata(&folder).map_err(failed(&folder))?;
+            if !stat.is_dir() {
+                return Err(failed(&folder)(std::io::Error::other(
+                    "it is a link, and not a folder of the layout",
+                )));
+            }
+        }
         let text = |name: &str, bytes: &[u8]| replace(&path.join(name), bytes);
         text("oci-layout", VERSION)?;
         for (digest, bytes) in documents {
@@ -203,6 +218,7 @@ impl<'a> Written<'a> {
             .write(true)
             .create(true)
             .truncate(false)
+            .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
             .open(&part)
             .map_err(&failed)?;
         let begun = file.metadata().map_err(&failed)?.len();
@@ -225,7 +241,16 @@ impl<'a> Written<'a> {
     /// Gives the whole of it its name.
     pub(crate) fn finish(mut self) -> Result<(), InputError> {
         match self.target {
-            Target::Archive(path) => fs::rename(&self.temporary, path).map_err(failed(path))?,
+            Target::Archive(path) => {
+                // Not over what has come to be there meanwhile, where the file system can tell.
+                use rustix::fs::{CWD, RenameFlags, renameat_with};
+                match renameat_with(CWD, &self.temporary, CWD, path, RenameFlags::NOREPLACE) {
+                    Err(rustix::io::Errno::INVAL) => {
+                        fs::rename(&self.temporary, path).map_err(failed(path))?
+                    }
+                    other => other.map_err(|errno| failed(path)(errno.into()))?,
+                }
+            }
             Target::Folder(path) => replace(&path.join("index.json"), &self.index)?,
         }
         self.whole = true;
