@@ -206,7 +206,12 @@ impl<'a> Origin<'a> {
             Self::Registry(registry) => registry.manifest(image, &format!("sha256:{}", digest.hex()))?,
             Self::Files(files) => files.read(image, digest)?,
         };
-        Ok(checked(image, found, Some(&digest.sha256))?.bytes)
+        let found = checked(image, found, Some(&digest.sha256))?;
+        if found.digest != *digest {
+            let what = format!("the size of a manifest of image `{image}`");
+            return Err(mismatch(what, digest.to_string(), found.digest.to_string()));
+        }
+        Ok(found.bytes)
     }
 
     /// Makes sure that the store holds a blob.

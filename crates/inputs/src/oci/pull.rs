@@ -78,7 +78,8 @@ pub fn pull(cx: &Context<'_>, pull: &Pull<'_>) -> Result<Pulled, InputError> {
         image: pull.from,
         documents: Vec::new(),
         blobs: Vec::new(),
-        seen: BTreeSet::new(),
+        read: BTreeSet::new(),
+        brought: BTreeSet::new(),
         kept: 0,
         bytes: 0,
     };
@@ -95,16 +96,17 @@ pub fn pull(cx: &Context<'_>, pull: &Pull<'_>) -> Result<Pulled, InputError> {
             found.digest
         }
     };
-    let referrers = if pull.referrers { list(cx, registry, pull.from, &root.sha256)? } else { Vec::new() };
+    let mut referrers =
+        if pull.referrers { list(cx, registry, pull.from, &root.sha256)? } else { Vec::new() };
     let documents = walk.documents.len();
     let mut listed = vec![entry(&root, &walk, pull.from.tag.as_deref())];
-    for referrer in &referrers {
+    for referrer in &mut referrers {
         let media_type = media_type(&referrer.bytes);
         listed.push(json!({
             "mediaType": media_type, "artifactType": referrer.kind,
             "digest": format!("sha256:{}", referrer.manifest.hex()), "size": referrer.manifest.size,
         }));
-        walk.documents.push((referrer.manifest, referrer.bytes.clone()));
+        walk.documents.push((referrer.manifest, std::mem::take(&mut referrer.bytes)));
         for blob in &referrer.blobs {
             walk.blob(*blob)?;
         }
@@ -172,7 +174,9 @@ struct Walk<'a> {
     image: &'a Reference,
     documents: Vec<(Digest, Vec<u8>)>,
     blobs: Vec<Digest>,
-    seen: BTreeSet<Digest>,
+    /// What was read, apart from what is only brought: a layer that has a manifest's name makes no layer of it.
+    read: BTreeSet<Digest>,
+    brought: BTreeSet<Digest>,
     kept: u64,
     bytes: u64,
 }
@@ -183,7 +187,7 @@ impl Walk<'_> {
     }
 
     fn document(&mut self, digest: Digest, bytes: Vec<u8>, depth: usize) -> Result<(), InputError> {
-        if !self.seen.insert(digest) {
+        if !self.read.insert(digest) {
             return Ok(());
         }
         self.kept += bytes.len() as u64;
@@ -196,7 +200,7 @@ impl Walk<'_> {
             Document::Index(children) => {
                 for child in &children {
                     let child = of(child)?;
-                    if !self.seen.contains(&child) {
+                    if !self.read.contains(&child) {
                         let bytes = self.origin.manifest(self.image, &child)?;
                         self.document(child, bytes, depth + 1)?;
                     }
@@ -213,7 +217,7 @@ impl Walk<'_> {
     }
 
     fn blob(&mut self, digest: Digest) -> Result<(), InputError> {
-        if self.seen.insert(digest) {
+        if self.brought.insert(digest) {
             self.blobs.push(digest);
             self.bytes = self.bytes.saturating_add(digest.size);
         }

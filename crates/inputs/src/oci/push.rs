@@ -191,11 +191,14 @@ pub fn push(cx: &Context<'_>, push: &Push<'_>) -> Result<Pushed, InputError> {
     }
 
     // The tag comes last: whoever asks for it finds everything.
-    if let Some(tag) = to.tag.as_ref().filter(|_| tag_was != Some(image.root.sha256)) {
-        // Others may have used the time.
-        free(&registry, to, tag, &image.root, push.move_tag)?;
-        let (_, media_type, bytes) = image.documents.last().expect("the image itself is its last document");
-        registry.put(to, tag, media_type, bytes)?;
+    if let Some(tag) = &to.tag {
+        if tag_was != Some(image.root.sha256) {
+            // Others may have used the time.
+            free(&registry, to, tag, &image.root, push.move_tag)?;
+            let (_, media_type, bytes) =
+                image.documents.last().expect("the image itself is its last document");
+            registry.put(to, tag, media_type, bytes)?;
+        }
         verified(&registry, to, tag, &image.root)?;
     }
     Ok(Pushed {

@@ -6,7 +6,7 @@
 //! clients differ in what their lists say of an entry (a wrong `artifactType`, none, `null` for no entries), so a list only
 //! says where to look: each manifest is read for what it is and what it is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,8 @@ use crate::{Context, InputError};
 pub(super) const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 /// No image has more of them.
 const MOST: usize = 2000;
+/// No more bytes of their manifests are kept.
+const KEPT: usize = 256 << 20;
 /// Nor more pages of a list.
 const PAGES: usize = 200;
 /// How often a list under a tag is merged anew with what others write at the same time.
@@ -169,13 +171,16 @@ pub(super) fn enlist(
         let begun = Instant::now();
         let mut list = under_tag(registry, image, subject)?.unwrap_or_default();
         let lacks = |list: &[Value], entry: &Value| !list.iter().any(|e| e["digest"] == entry["digest"]);
-        let before = list.len();
-        let more: Vec<_> = known.values().chain(entries).filter(|e| lacks(&list, e)).cloned().collect();
-        list.extend(more);
-        list.dedup_by(|a, b| a["digest"] == b["digest"]);
-        if list.len() == before {
+        let mut more: Vec<Value> = Vec::new();
+        for entry in known.values().chain(entries) {
+            if lacks(&list, entry) && lacks(&more, entry) {
+                more.push(entry.clone());
+            }
+        }
+        if more.is_empty() {
             return Ok(());
         }
+        list.extend(more);
         known.extend(list.iter().filter_map(|e| Some((e["digest"].as_str()?.to_owned(), e.clone()))));
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX[0], "manifests": list });
         registry.put(image, &tag(subject), INDEX[0], index.to_string().as_bytes())?;
@@ -237,7 +242,9 @@ fn by_registry(
             let (registry, image) = (registry.name().to_owned(), image.to_string());
             ImageError::Answer { registry, image, reason: reason.to_owned() }.into()
         };
-        all.extend(entries(&heard.body).ok_or_else(|| nonsense("its list of what is attached is none"))?);
+        let page = entries(&heard.body).ok_or_else(|| nonsense("its list of what is attached is none"))?;
+        // What else it says of them is not believed, and could be much.
+        all.extend(page.iter().map(|entry| json!({ "digest": entry["digest"] })));
         if all.len() > MOST {
             return Err(nonsense(&format!("it lists more than {MOST} things that are attached")));
         }
@@ -272,8 +279,9 @@ pub(super) fn list(
         _ => under_tag(registry, image, subject)?.unwrap_or_default(),
     };
     let mut found: BTreeMap<Digest, Referrer> = BTreeMap::new();
-    for entry in &listed {
-        let name = entry["digest"].as_str().unwrap_or_default();
+    let names: BTreeSet<&str> = listed.iter().map(|e| e["digest"].as_str().unwrap_or_default()).collect();
+    let mut kept = 0;
+    for name in names {
         let pass = |why: &str| {
             let text = format!(
                 "`{}` is listed as attached to `{image}`, and passed over: {why}",
@@ -293,6 +301,12 @@ pub(super) fn list(
             }
             Err(error) => return Err(error),
         };
+        kept += bytes.len();
+        if kept > KEPT {
+            let reason = format!("more than {} MiB of manifests are attached to it", KEPT >> 20);
+            let (registry, image) = (registry.name().to_owned(), image.to_string());
+            return Err(ImageError::Answer { registry, image, reason }.into());
+        }
         let manifest = Digest::of(&bytes);
         if manifest.sha256 != sha256 {
             let what = format!("what is attached to `{image}`");

@@ -57,14 +57,15 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         return Err(Failure::failed(title).with_exit(crate::exit::Exit::Usage));
     }
     let mut attach = args.attach.iter().map(|a| beside::named(a)).collect::<Result<Vec<_>, _>>()?;
+    // What lies beside is judged by this image, and no other is pushed, should the layout change meanwhile.
+    let image = image_in(&args.from, args.image.as_deref())?;
     if !args.no_attach {
-        let image = image_in(&args.from, args.image.as_deref())?;
         let found = beside::found(session, &args.from, &image)?;
         attach.extend(found.into_iter().filter(|one| !attach.contains(one)).collect::<Vec<_>>());
     }
     let push = Push {
         from: &args.from,
-        image: args.image.as_deref(),
+        image: Some(&format!("sha256:{}", image.hex())),
         to: &args.to,
         move_tag: args.move_tag,
         attach: &attach,

@@ -50,12 +50,31 @@ type Beside = Vec<(String, Vec<u8>)>;
 /// Chooses an image of a layout; gives what is attached to any of them, too.
 fn chosen(layout: &Layout, wanted: Option<&str>) -> Result<(Descriptor, Beside), InputError> {
     let (mut images, mut beside) = (Vec::new(), Vec::new());
+    // Whether it is an image, of what was read: an index may list one thing under many names.
+    let mut known: BTreeMap<String, bool> = BTreeMap::new();
+    let mut kept = 0;
     for descriptor in layout.list()? {
-        let (_, bytes) = layout.document(&descriptor)?;
-        let subject = serde_json::from_slice::<Artifact>(&bytes).ok().and_then(|artifact| artifact.subject);
-        match subject {
-            Some(subject) => beside.push((subject.digest, bytes)),
-            None => images.push(descriptor),
+        let is_image = match known.get(&descriptor.digest) {
+            Some(is_image) => *is_image,
+            None => {
+                let (_, bytes) = layout.document(&descriptor)?;
+                let artifact = serde_json::from_slice::<Artifact>(&bytes).ok();
+                let subject = artifact.and_then(|artifact| artifact.subject);
+                known.insert(descriptor.digest.clone(), subject.is_none());
+                if let Some(subject) = &subject {
+                    kept += bytes.len();
+                    beside.push((subject.digest.clone(), bytes));
+                }
+                if known.len() > DOCUMENTS || kept > KEPT {
+                    return Err(
+                        layout.wrong("it lists more images, or more is attached to them, than in any")
+                    );
+                }
+                subject.is_none()
+            }
+        };
+        if is_image {
+            images.push(descriptor);
         }
     }
     let name = |d: &Descriptor| d.annotations.get(NAME).cloned().unwrap_or_else(|| d.digest.clone());
@@ -83,7 +102,14 @@ fn chosen(layout: &Layout, wanted: Option<&str>) -> Result<(Descriptor, Beside),
 pub(super) fn read(layout: &Layout, push: &Push<'_>) -> Result<Image, InputError> {
     let (descriptor, beside) = chosen(layout, push.image)?;
     let root = layout.digest(&descriptor)?;
-    let mut walk = Walk { layout, to: push.to, image: Image::of(root), seen: BTreeSet::new(), kept: 0 };
+    let mut walk = Walk {
+        layout,
+        to: push.to,
+        image: Image::of(root),
+        documents: BTreeSet::new(),
+        blobs: BTreeSet::new(),
+        kept: 0,
+    };
     walk.document(&descriptor, 0)?;
     let mut image = walk.image;
     for (_, bytes) in beside.into_iter().filter(|(subject, _)| *subject == descriptor.digest) {
@@ -119,14 +145,16 @@ struct Walk<'a> {
     layout: &'a Layout,
     to: &'a Reference,
     image: Image,
-    seen: BTreeSet<Digest>,
+    /// What was read, apart from what is only sent: a layer that has a manifest's name makes no layer of it.
+    documents: BTreeSet<Digest>,
+    blobs: BTreeSet<Digest>,
     kept: usize,
 }
 
 impl Walk<'_> {
     fn document(&mut self, descriptor: &Descriptor, depth: usize) -> Result<(), InputError> {
         let (digest, bytes) = self.layout.document(descriptor)?;
-        if !self.seen.insert(digest) {
+        if !self.documents.insert(digest) {
             return Ok(());
         }
         self.kept += bytes.len();
@@ -150,7 +178,7 @@ impl Walk<'_> {
             }
             Document::Manifest(manifest) => {
                 for part in std::iter::once(&manifest.config).chain(&manifest.layers) {
-                    if !self.seen.insert(self.layout.digest(part)?) {
+                    if !self.blobs.insert(self.layout.digest(part)?) {
                         continue;
                     }
                     self.image.blobs.extend(blob(self.layout, part)?);
