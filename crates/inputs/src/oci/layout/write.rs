@@ -246,7 +246,7 @@ impl<'a> Written<'a> {
                 use rustix::fs::{CWD, RenameFlags, renameat_with};
                 match renameat_with(CWD, &self.temporary, CWD, path, RenameFlags::NOREPLACE) {
                     Err(rustix::io::Errno::INVAL) => {
-                        fs::rename(&self.temporary, path).map_err(failed(path))?
+                        fs::rename(&self.temporary, path).map_err(failed(path))?;
                     }
                     other => other.map_err(|errno| failed(path)(errno.into()))?,
                 }
