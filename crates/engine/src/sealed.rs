@@ -4,7 +4,7 @@ use std::path::Path;
 
 use model::action::Action;
 use model::recipe::Step;
-use sandbox::{Exit, Io, Outcome, Spec};
+use sandbox::{Exit, Files, Io, Outcome, Spec};
 use store::Scratch;
 
 use crate::secrets::Guard;
@@ -31,8 +31,7 @@ pub(crate) fn in_sandbox(
 ) -> Result<(Outcome, Scratch), BuildError> {
     let scratch = cx.store.scratch()?;
     let mut outcome = sandbox::run(Spec {
-        root: place.root,
-        work: place.work,
+        files: Files::Trees { root: place.root, work: place.work },
         scratch: scratch.path(),
         arguments: &action.arguments(),
         env: &action.env,

@@ -32,8 +32,7 @@ pub fn shell(cx: &Context<'_>, job: &Job, step: &str) -> Result<Exit, BuildError
     let network = replay.as_ref().map(|replay| Network::new(step, &action, replay)).transpose()?;
     let shell = ["/bin/sh".to_owned(), "-i".to_owned()];
     let outcome = sandbox::run(Spec {
-        root: &root,
-        work: &work,
+        files: sandbox::Files::Trees { root: &root, work: &work },
         scratch: scratch.path(),
         arguments: &shell,
         env: &action.env,

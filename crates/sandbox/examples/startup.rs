@@ -53,8 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::create_dir(&scratch).map_err(|error| error.to_string())?;
         let started = Instant::now();
         let outcome = sandbox::run(Spec {
-            root: root_dir,
-            work: work_dir,
+            files: sandbox::Files::Trees { root: root_dir, work: work_dir },
             scratch: &scratch,
             arguments,
             env,

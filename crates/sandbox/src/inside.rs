@@ -4,6 +4,7 @@
 //! nothing, takes no lock and does not panic. It reads the [`Job`] and speaks to the caller in [`Message`]s.
 
 mod cpus;
+mod image;
 mod landlock;
 mod network;
 mod payload;
@@ -78,11 +79,17 @@ fn setup(job: &Job) -> Result<i32, Failure> {
             kernel::close(door);
         }
     }
-    kernel::drop_capabilities().at(Stage::Privileges)?;
-    kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;
+    if job.image().is_none() {
+        kernel::drop_capabilities().at(Stage::Privileges)?;
+        kernel::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0).at(Stage::Privileges)?;
+    }
     let ready = Message::Ready { cpus: cpus as u64, hidepid, keyring, nested_refused };
     ready.send(socket, Some(work)).at(Stage::Supervise)?;
     let (payload, listener) = payload::start(job)?;
+    if job.image().is_some() {
+        // The filter could not be set without them. What an image's root may do is enough to end all of its processes.
+        kernel::keep_capabilities(kernel::ROOT_OF_AN_IMAGE).at(Stage::Privileges)?;
+    }
     let landlock = job.report.landlock.load(Ordering::Acquire);
     Message::Filtered { landlock }.send(socket, listener).at(Stage::Supervise)?;
     kernel::close_from(0, &[socket]);
@@ -122,14 +129,7 @@ pub(crate) fn probe(job: &Job) -> ! {
 
 /// The copies of other threads' descriptors (other runs' pipes among them) go first.
 fn keep_only_own_descriptors(job: &Job) {
-    let fd = |source: &crate::job::Source| match source {
-        crate::job::Source::Mount(fd) => *fd,
-        crate::job::Source::Path(_) => -1,
-    };
-    let own = job.descriptors;
-    let mut keep = [own.socket, own.log, own.caller, fd(&job.root), fd(&job.work), fd(&job.scratch)];
-    keep.sort_unstable();
-    kernel::close_from(3, &keep);
+    kernel::close_from(3, &job.keep);
 }
 
 fn become_builder(job: &Job) -> Result<(), Failure> {

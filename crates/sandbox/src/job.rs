@@ -11,6 +11,7 @@ use model::{Conditions, Limits};
 use crate::achieved::Lacks;
 use crate::error::{Failure, Stage};
 use crate::filter::Filter;
+use crate::image::{IDS, Prepared};
 use crate::layout::Layout;
 use crate::spec::PROCESSES;
 use crate::watch::Owner;
@@ -27,6 +28,34 @@ pub(crate) enum Source {
     Path(CString),
     /// A detached mount that the caller has made (privileged: init could not reach the path any more).
     Mount(RawFd),
+}
+
+/// What the root is made of.
+pub(crate) enum Files {
+    /// The toolchain and the inputs.
+    Trees { root: Source, work: Source },
+    /// An image.
+    Image(Prepared),
+}
+
+impl Job {
+    /// The image that is the root, if it is one.
+    pub(crate) const fn image(&self) -> Option<&Prepared> {
+        match &self.files {
+            Files::Image(image) => Some(image),
+            Files::Trees { .. } => None,
+        }
+    }
+}
+
+impl Source {
+    /// Its descriptor, if it has one yet.
+    pub(crate) const fn descriptor(&self) -> Option<RawFd> {
+        match self {
+            Self::Mount(fd) => Some(*fd),
+            Self::Path(_) => None,
+        }
+    }
 }
 
 /// The ids of the builder.
@@ -56,13 +85,20 @@ impl Ids {
             root_outside: own_uid == 0,
         }
     }
+
+    /// All of an image: its root is `first` outside.
+    pub(crate) fn of_image(first: u32) -> Self {
+        let map = format!("0 {first} {IDS}\n").into_bytes();
+        let (uid_map, gid_map) = (map.clone(), map);
+        Self { uid: 0, gid: 0, uid_map, gid_map, mapped_by_caller: true, root_outside: false }
+    }
 }
 
 impl Ids {
     /// The builder outside and inside.
     pub(crate) fn owner(&self) -> Owner {
         let outside = if self.mapped_by_caller { (UNUSED_ID, UNUSED_ID) } else { kernel::own_ids() };
-        Owner { outside, inside: (self.uid, self.gid) }
+        Owner { outside, inside: (self.uid, self.gid), count: 1 }
     }
 }
 
@@ -80,9 +116,10 @@ pub(crate) struct Descriptors {
 /// What init has to set up, and then run.
 pub(crate) struct Job {
     pub(crate) ids: Ids,
-    pub(crate) root: Source,
-    pub(crate) work: Source,
+    pub(crate) files: Files,
     pub(crate) scratch: Source,
+    /// Every descriptor that init keeps, sorted.
+    pub(crate) keep: Vec<RawFd>,
     pub(crate) layout: Layout,
     /// Modification time of everything made new.
     pub(crate) time: i64,

@@ -255,9 +255,39 @@ pub(crate) fn unshare_cgroups() -> Answer<()> {
     done(c_long::from(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }))
 }
 
+/// As [`become_user`], with further groups.
+pub(crate) fn become_member(uid: u32, gid: u32, groups: &[u32]) -> Answer<()> {
+    // SAFETY: the list is as long as is said. The raw calls change this thread only.
+    unsafe {
+        done(libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()))?;
+        done(libc::syscall(libc::SYS_setresgid, gid, gid, gid))?;
+        done(libc::syscall(libc::SYS_setresuid, uid, uid, uid))
+    }
+}
+
+/// What root may do in an image while it is built: with files and ids of the image, and its own processes. As container
+/// engines have it, but for devices and raw sockets.
+pub(crate) const ROOT_OF_AN_IMAGE: u64 = 1 << 0 // CHOWN
+    | 1 << 1 // DAC_OVERRIDE
+    | 1 << 3 // FOWNER
+    | 1 << 4 // FSETID
+    | 1 << 5 // KILL
+    | 1 << 6 // SETGID
+    | 1 << 7 // SETUID
+    | 1 << 8 // SETPCAP
+    | 1 << 10 // NET_BIND_SERVICE
+    | 1 << 18 // SYS_CHROOT
+    | 1 << 29 // AUDIT_WRITE
+    | 1 << 31; // SETFCAP
+
 /// Gives up every capability: bounding, ambient, inheritable, permitted and effective.
 pub(crate) fn drop_capabilities() -> Answer<()> {
-    for capability in 0..64 {
+    keep_capabilities(0)
+}
+
+/// Gives up every capability that is not in the set `kept`; inheritable and ambient ones all.
+pub(crate) fn keep_capabilities(kept: u64) -> Answer<()> {
+    for capability in (0..64).filter(|capability| kept >> capability & 1 == 0) {
         match prctl(libc::PR_CAPBSET_DROP, capability, 0) {
             Ok(()) => {}
             Err(Errno(libc::EINVAL)) => break, // past the last one this kernel knows
@@ -267,9 +297,12 @@ pub(crate) fn drop_capabilities() -> Answer<()> {
     // Kernels before 4.3 have no ambient set; the namespaces that this crate needs are younger.
     prctl(libc::PR_CAP_AMBIENT, 4 /* PR_CAP_AMBIENT_CLEAR_ALL */, 0)?;
     let header: [u32; 2] = [0x2008_0522 /* _LINUX_CAPABILITY_VERSION_3 */, 0];
-    let none = [0_u32; 6];
+    let low = kept as u32;
+    let high = (kept >> 32) as u32;
+    // Effective, permitted, inheritable; twice 32 bits.
+    let sets = [low, low, 0, high, high, 0];
     // SAFETY: header and data have the layout and size of version 3.
-    done(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })
+    done(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), sets.as_ptr()) })
 }
 
 /// Blocks every signal of this thread; returns the mask before.

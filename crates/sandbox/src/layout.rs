@@ -16,6 +16,7 @@ use model::Conditions;
 use crate::SandboxError;
 use crate::accounts;
 use crate::achieved::Lacks;
+use crate::image::Prepared;
 
 /// One thing in the root; paths are relative to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,8 +170,55 @@ impl Layout {
 }
 
 impl Layout {
+    /// Plans what an image's root has that is not the image's: devices, and `files` and those of the machine over its own.
+    pub(crate) fn of_image(conditions: &Conditions, files: Vec<(String, Vec<u8>)>) -> Self {
+        let mut plan = Plan { toolchain: Path::new(""), points: BTreeSet::new(), entries: Vec::new() };
+        plan.dir(Path::new("dev/pts"), 0o755);
+        plan.dir(Path::new("dev/shm"), 0o1777);
+        for (path, target) in DEV_LINKS {
+            plan.entries.push(Entry::Link(c_path(Path::new(path)), c_path(Path::new(target))));
+        }
+        for (_, path) in DEVICES {
+            plan.entries.push(Entry::File((*path).to_owned(), Vec::new()));
+        }
+        let mut world = Vec::new();
+        let mut shown = crate::image::etc(conditions);
+        shown.extend(files);
+        let owned = |(path, content): (&str, String)| (path.to_owned(), content.into_bytes());
+        shown.extend(crate::world::files(conditions).into_iter().map(owned));
+        let names = shown.len();
+        shown.extend(crate::world::names(conditions).into_iter().map(owned));
+        for (number, (path, content)) in shown.into_iter().enumerate() {
+            let name = number.to_string();
+            plan.entries.push(Entry::File(c_path(&Path::new("proc").join(&name)), content));
+            world.push((c_path(Path::new(&name)), c_path(Path::new(&path))));
+        }
+        let names = world.split_off(names);
+        Self {
+            entries: plan.entries,
+            private: Vec::new(),
+            world,
+            names,
+            random: random_bytes(conditions),
+            build: CString::default(),
+            etc: false,
+        }
+    }
+
+    /// Where something is mounted over `image`, and whether that is a file.
+    pub(crate) fn points<'a>(&'a self, image: Option<&'a Prepared>) -> Vec<(&'a CString, bool)> {
+        let mut points: Vec<(&CString, bool)> = Vec::new();
+        let own = self.world.iter().filter(|(_, path)| !path.as_bytes().starts_with(b"proc/"));
+        points.extend(own.map(|(_, path)| (path, true)));
+        points.extend(image.into_iter().flat_map(|image| image.points()));
+        points
+    }
+
     /// The directories that the command may write to, absolute.
     pub(crate) fn writable(&self) -> Vec<PathBuf> {
+        if self.build.is_empty() {
+            return vec![PathBuf::from("/")];
+        }
         let paths = self.private.iter().chain([&self.build]);
         paths.map(|path| Path::new("/").join(std::ffi::OsStr::from_bytes(path.to_bytes()))).collect()
     }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::achieved::Lacks;
 use crate::error::{Failure, Stage};
 use crate::filter::{Filter, Listener, Topics};
-use crate::job::{Command, Ids, Job, Report, Source, Stack, path_text};
+use crate::job::{Command, Files, Ids, Job, Report, Source, Stack, path_text};
 use crate::layout::Layout;
 use crate::message::Message;
 use crate::run::{self, Channels};
@@ -114,15 +114,15 @@ fn attempt(lacks: Lacks) -> Result<Support, (Stage, SandboxError)> {
     let early = |error| (Stage::Prepare, error);
     let mode = run::mode();
     let privileged = mode == Mode::Privileged;
-    let channels = Channels::new(false, privileged).map_err(early)?;
+    let channels = Channels::new(false, None).map_err(early)?;
     let nothing = || Source::Path(c"/".to_owned());
     let ids = Ids::new(1000, 1000, privileged);
     let owner = ids.owner();
     let job = Job {
         ids,
-        root: nothing(),
-        work: nothing(),
+        files: Files::Trees { root: nothing(), work: nothing() },
         scratch: nothing(),
+        keep: channels.keep([]),
         layout: Layout {
             entries: Vec::new(),
             private: Vec::new(),

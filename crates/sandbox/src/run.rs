@@ -18,15 +18,19 @@ use crate::achieved::Lacks;
 use crate::cgroup::Cgroup;
 use crate::error::Stage;
 use crate::filter::{Filter, Listener, Topics};
+use crate::image::{self, IDS, Prepared};
 use crate::job::{
-    Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, Watched, hostname, path_text,
+    self, Command, Descriptors, Ids, Job, Report, Source, Stack, UNUSED_ID, Watched, hostname, path_text,
     secret_files,
 };
 use crate::kernel::{self, Errno};
 use crate::layout::{self, Layout};
 use crate::room::Room;
 use crate::supervise::{Child, Supervision};
-use crate::{Gateway, Io, Mode, Outcome, SandboxError, Spec, cgroup, copied, idmap, inside, probe, refusal};
+use crate::watch::Owner;
+use crate::{
+    Files, Gateway, Io, Mode, Outcome, SandboxError, Spec, cgroup, copied, idmap, inside, probe, refusal,
+};
 
 /// The namespaces of a sandbox, as `/proc/self/ns` names them.
 pub(crate) const NAMESPACES: &[&str] = &["cgroup", "ipc", "mnt", "net", "pid", "user", "uts"];
@@ -53,11 +57,10 @@ static NEXT_CPU: AtomicUsize = AtomicUsize::new(0);
 /// When the command could not be started; see [`SandboxError`]. A command that ran has an [`crate::Exit`].
 pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let started = Instant::now();
-    let Spec { root, work, scratch, arguments, env, .. } = spec;
+    let Spec { files: spec_files, scratch, arguments, env, .. } = spec;
     let Spec { secrets, gateway, conditions, timeout, limits, trace, degraded, io, cancel, .. } = spec;
     layout::check(conditions)?;
-    let mode = mode();
-    let privileged = mode == Mode::Privileged;
+    let place = Place::of(&spec_files)?;
     let command = Command::new(arguments, env)?;
     let mut lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
     lacks.addresses &= !conditions.address_randomness;
@@ -66,9 +69,17 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         let fix = "`selfsame doctor` says what would give it one".to_owned();
         return Err(SandboxError::Refused { cause, fix });
     }
-    let files = gateway.map_or_else(Vec::new, Gateway::files);
-    let layout = Layout::plan(root, conditions, files, lacks)?;
-    for dir in [root, work, scratch] {
+    let laid = gateway.map_or_else(Vec::new, Gateway::files);
+    let (layout, dirs) = match &spec_files {
+        Files::Trees { root, work } => {
+            (Layout::plan(root, conditions, laid, lacks)?, vec![*root, *work, scratch])
+        }
+        Files::Image(image) => {
+            let dirs = image.layers.iter().copied().chain([scratch]).collect();
+            (Layout::of_image(conditions, laid), dirs)
+        }
+    };
+    for dir in dirs {
         let failed =
             |source| SandboxError::Path { attempt: "use as a directory", path: dir.to_owned(), source };
         if !fs::metadata(dir).map_err(failed)?.is_dir() {
@@ -76,26 +87,44 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         }
     }
 
-    let mounts = if privileged {
-        vec![idmap::mount_as_builder(root)?, idmap::mount_as_builder(work)?, idmap::mount(scratch)?]
-    } else {
-        Vec::new()
+    let mut mounts = Vec::new();
+    let mut source = |path: &Path, as_builder: bool| match place {
+        Place::Rootless => path_text(path).map(Source::Path),
+        Place::Privileged | Place::Image(_) => {
+            let mount = if as_builder { idmap::mount_as_builder(path) } else { idmap::mount(path) }?;
+            mounts.push(mount);
+            Ok(Source::Mount(mounts.last().map_or(-1, AsRawFd::as_raw_fd)))
+        }
     };
-    let source = |index: usize, path: &Path| match mounts.get(index) {
-        Some(mount) => Ok(Source::Mount(mount.as_raw_fd())),
-        None => path_text(path).map(Source::Path),
+    let scratch_mount = source(scratch, false)?;
+    let (ids, files) = match &spec_files {
+        Files::Trees { root, work } => (
+            Ids::new(conditions.uid, conditions.gid, place == Place::Privileged),
+            job::Files::Trees { root: source(root, true)?, work: source(work, true)? },
+        ),
+        Files::Image(image) => (
+            Ids::of_image(place.owner().unwrap_or_default()),
+            job::Files::Image(Prepared::new(image, scratch_mount.descriptor().unwrap_or(-1))?),
+        ),
     };
-    let channels = Channels::new(matches!(io, Io::Log { .. }), privileged)?;
+    let channels = Channels::new(matches!(io, Io::Log { .. }), place.owner())?;
     let cpus = usize::try_from(conditions.cpus).unwrap_or(usize::MAX);
-    let ids = Ids::new(conditions.uid, conditions.gid, privileged);
-    let owner = ids.owner();
+    let owner = match place {
+        Place::Image(first) => Owner { outside: (first, first), inside: (0, 0), count: IDS },
+        Place::Privileged | Place::Rootless => ids.owner(),
+    };
     let topics = topics(conditions, trace);
-    let filter = if lacks.network { Filter::without_sockets } else { Filter::new };
+    let filter = |topics, listener| match place {
+        Place::Image(_) => Filter::of_image(topics, listener),
+        _ if lacks.network => Filter::without_sockets(topics, listener, owner.inside),
+        _ => Filter::new(topics, listener, owner.inside),
+    };
+    let keep = channels.keep(keep_of(&files, &scratch_mount));
     let mut job = Job {
         ids,
-        root: source(0, root)?,
-        work: source(1, work)?,
-        scratch: source(2, scratch)?,
+        files,
+        scratch: scratch_mount,
+        keep,
         layout,
         time: conditions.source_date_epoch.0,
         hostname: hostname(conditions),
@@ -117,8 +146,8 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         process_ids_after: conditions.process_ids_after,
         random_addresses: conditions.address_randomness,
         domain: conditions.domain.clone().into_bytes(),
-        filter: filter(topics, Listener::There, owner.inside),
-        unwatched: filter(Topics::default(), Listener::None, owner.inside),
+        filter: filter(topics, Listener::There),
+        unwatched: filter(Topics::default(), Listener::None),
         may_go_unwatched: degraded,
         report: Report::new(),
         stack: Stack::new(),
@@ -131,9 +160,17 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     drop((socket_inside, log_inside));
     map_ids(&job, child.pid(), socket.as_raw_fd())?;
     // While init fills the root.
-    prepare_scratch(scratch, privileged, job.time)?;
-    if lacks.overlay {
-        copied::copy(work, &scratch.join("upper"), privileged.then_some(UNUSED_ID), job.time)?;
+    match (&spec_files, place) {
+        (Files::Image(_), Place::Image(first)) => {
+            image::prepare(scratch, first, &job.layout.points(job.image()), job.time)?;
+        }
+        (Files::Trees { work, .. }, _) => {
+            prepare_scratch(scratch, place.owner(), job.time)?;
+            if lacks.overlay {
+                copied::copy(work, &scratch.join("upper"), place.owner(), job.time)?;
+            }
+        }
+        (Files::Image(_), _) => {}
     }
     // An init that is gone has left a message that says why.
     let _ = kernel::send(socket.as_raw_fd(), b"!", None);
@@ -142,12 +179,15 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         child,
         socket,
         log,
-        mode,
+        mode: place.mode(),
         degraded: degraded.then(|| lacks.words()),
         started,
         timeout,
         cancel,
-        work,
+        work: match &spec_files {
+            Files::Trees { work, .. } => work,
+            Files::Image(_) => scratch,
+        },
         scratch,
         conditions,
         gateway,
@@ -232,15 +272,66 @@ pub(crate) fn map_ids(job: &Job, pid: i32, socket: RawFd) -> Result<(), SandboxE
     kernel::send(socket, b"!", None).map_err(|errno| refusal::setup(Stage::MapIds, String::new(), errno.0))
 }
 
-/// Which mode this process can use: decided by capabilities, not by the user id, and by whether the builder's
-/// id exists in this user namespace at all.
-pub(crate) fn mode() -> Mode {
+/// Who sets a sandbox up, and whose its files are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Rootless,
+    Privileged,
+    /// Of the users of an image, the first of whom is this one outside.
+    Image(u32),
+}
+
+impl Place {
+    fn of(files: &Files<'_>) -> Result<Self, SandboxError> {
+        Ok(match (files, mode()) {
+            (Files::Image(_), _) => Self::Image(image::first_id()?),
+            (Files::Trees { .. }, Mode::Privileged) => Self::Privileged,
+            (Files::Trees { .. }, Mode::Rootless) => Self::Rootless,
+        })
+    }
+
+    /// To whom files are given, if not to the caller.
+    const fn owner(self) -> Option<u32> {
+        match self {
+            Self::Rootless => None,
+            Self::Privileged => Some(UNUSED_ID),
+            Self::Image(first) => Some(first),
+        }
+    }
+
+    const fn mode(self) -> Mode {
+        match self {
+            Self::Rootless => Mode::Rootless,
+            Self::Privileged | Self::Image(_) => Mode::Privileged,
+        }
+    }
+}
+
+/// The descriptors that init needs for its files.
+fn keep_of(files: &job::Files, scratch: &Source) -> Vec<RawFd> {
+    let mut all: Vec<RawFd> = match files {
+        job::Files::Trees { root, work } => {
+            [root, work].into_iter().filter_map(|source| source.descriptor()).collect()
+        }
+        job::Files::Image(image) => image.descriptors().collect(),
+    };
+    all.extend(scratch.descriptor());
+    all
+}
+
+/// Whether this process may give files away and be others, in its user namespace.
+pub(crate) fn may_change_owners() -> bool {
     const CHOWN: u32 = 0;
     const DAC_OVERRIDE: u32 = 1;
     const SETGID: u32 = 6;
     const SETUID: u32 = 7;
     const SYS_ADMIN: u32 = 21;
-    let capable = [CHOWN, DAC_OVERRIDE, SETGID, SETUID, SYS_ADMIN].into_iter().all(kernel::has_capability);
+    [CHOWN, DAC_OVERRIDE, SETGID, SETUID, SYS_ADMIN].into_iter().all(kernel::has_capability)
+}
+
+/// Which mode this process can use: decided by capabilities, not by the user id, and by whether the builder's
+/// id exists in this user namespace at all.
+pub(crate) fn mode() -> Mode {
     // A process stays in its user namespace, and that one's map is written once.
     static MAPPED: OnceLock<bool> = OnceLock::new();
     let mapped = || {
@@ -253,23 +344,23 @@ pub(crate) fn mode() -> Mode {
             })
         })
     };
-    if capable && *MAPPED.get_or_init(mapped) { Mode::Privileged } else { Mode::Rootless }
+    if may_change_owners() && *MAPPED.get_or_init(mapped) { Mode::Privileged } else { Mode::Rootless }
 }
 
-/// Makes the overlay's two directories.
-fn prepare_scratch(scratch: &Path, privileged: bool, time: i64) -> Result<(), SandboxError> {
-    if privileged {
+/// Makes the overlay's two directories; they are `owner`'s, if that is somebody else.
+fn prepare_scratch(scratch: &Path, owner: Option<u32>, time: i64) -> Result<(), SandboxError> {
+    if owner.is_some() {
         // It may be closed to all but its owner; the overlay goes through it as the builder.
         let failed = |source| SandboxError::Path { attempt: "prepare", path: scratch.to_owned(), source };
-        chown(scratch, Some(UNUSED_ID), Some(UNUSED_ID)).map_err(failed)?;
+        chown(scratch, owner, owner).map_err(failed)?;
     }
     for name in ["upper", "work"] {
         let path = scratch.join(name);
         let failed = |source| SandboxError::Path { attempt: "prepare", path: path.clone(), source };
         fs::create_dir(&path).map_err(failed)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).map_err(failed)?;
-        if privileged {
-            chown(&path, Some(UNUSED_ID), Some(UNUSED_ID)).map_err(failed)?;
+        if owner.is_some() {
+            chown(&path, owner, owner).map_err(failed)?;
         }
         // The upper directory's time is the build directory's.
         kernel::set_time(&path_text(&path)?, time).map_err(|errno| failed(errno.into()))?;
@@ -287,27 +378,39 @@ pub(crate) struct Channels {
 }
 
 impl Channels {
-    pub(crate) fn new(log: bool, privileged: bool) -> Result<Self, SandboxError> {
+    /// With an `owner` other than the caller, the log is that one's.
+    pub(crate) fn new(log: bool, owner: Option<u32>) -> Result<Self, SandboxError> {
         let failed = |errno: Errno| refusal::setup(Stage::Prepare, String::new(), errno.0);
         // SAFETY: each descriptor is new and nobody else has it.
         let own = |fd| unsafe { OwnedFd::from_raw_fd(fd) };
         let (socket, socket_inside) =
             kernel::message_pair().map(|(a, b)| (own(a), own(b))).map_err(failed)?;
         let caller = kernel::pidfd_open(std::process::id()).map(own).map_err(failed)?;
-        let (log, log_inside) = if log {
-            let (reader, writer) = kernel::pipe().map(|(a, b)| (own(a), own(b))).map_err(failed)?;
-            kernel::set_nonblocking(reader.as_raw_fd()).map_err(failed)?;
-            if privileged {
-                // So that the builder may open /dev/stdout.
-                std::os::unix::fs::fchown(&writer, Some(UNUSED_ID), Some(UNUSED_ID)).map_err(|source| {
-                    SandboxError::Path { attempt: "give the builder", path: "the log".into(), source }
-                })?;
-            }
-            (Some(reader), Some(writer))
-        } else {
-            (None, None)
-        };
+        let (log, log_inside) =
+            if log {
+                let (reader, writer) = kernel::pipe().map(|(a, b)| (own(a), own(b))).map_err(failed)?;
+                kernel::set_nonblocking(reader.as_raw_fd()).map_err(failed)?;
+                if owner.is_some() {
+                    // So that the builder may open /dev/stdout.
+                    std::os::unix::fs::fchown(&writer, owner, owner).map_err(|source| {
+                        SandboxError::Path { attempt: "give the builder", path: "the log".into(), source }
+                    })?;
+                }
+                (Some(reader), Some(writer))
+            } else {
+                (None, None)
+            };
         Ok(Self { socket, socket_inside, log, log_inside, caller })
+    }
+
+    /// Those that init keeps, with `more`, sorted.
+    pub(crate) fn keep(&self, more: impl IntoIterator<Item = RawFd>) -> Vec<RawFd> {
+        let own = self.inherited();
+        let mut keep: Vec<RawFd> = [own.socket, own.log, own.caller].into_iter().chain(more).collect();
+        keep.retain(|fd| *fd >= 0);
+        keep.sort_unstable();
+        keep.dedup();
+        keep
     }
 
     pub(crate) fn inherited(&self) -> Descriptors {

@@ -10,20 +10,17 @@ use model::violation::Violation;
 use model::{Conditions, Limits};
 use serde::{Deserialize, Serialize};
 
-use crate::{Achieved, Cancel, Gateway};
+use crate::{Achieved, Cancel, Gateway, Image};
 
 /// One command and its world.
 ///
-/// The trees `root` and `work` must belong to the caller's effective user (materialised by it): their owner is
-/// the builder inside. Files of `work` should have modes 0644 or 0755 and its directories 0755, so that the
-/// builder may change its copies; on disk they are never written to.
+/// What it is given.
 pub struct Spec<'a> {
-    /// The toolchain: becomes `/`, read-only. It need not hold mount points, `/etc/passwd` or device files.
-    pub root: &'a Path,
-    /// The inputs: lower layer of the overlay at `conditions.build_path`.
-    pub work: &'a Path,
-    /// A private, empty directory on disk for what the command writes to the build directory. The caller deletes
-    /// it, with [`crate::remove_scratch`], after it has let go of [`Outcome::work`].
+    /// What its root is.
+    pub files: Files<'a>,
+    /// A private, empty directory on disk for what the command writes: to the build directory, or to the image, where it is
+    /// `upper` of it then, as an overlay has it. The caller deletes it, with [`crate::remove_scratch`], after it has let go of
+    /// [`Outcome::work`].
     pub scratch: &'a Path,
     /// The program and its arguments. A program without a slash is looked for in `env`'s `PATH`.
     pub arguments: &'a [String],
@@ -48,6 +45,24 @@ pub struct Spec<'a> {
     pub io: Io<'a>,
     /// Kills everything at once when raised.
     pub cancel: &'a Cancel,
+}
+
+/// What a command finds as its root.
+pub enum Files<'a> {
+    /// For a step: a toolchain, and inputs to work on.
+    ///
+    /// Both trees must belong to the caller's effective user (materialised by it): their owner is the builder inside. Files
+    /// of `work` should have modes 0644 or 0755 and its directories 0755, so that the builder may change its copies; on disk
+    /// they are never written to.
+    Trees {
+        /// The toolchain: becomes `/`, read-only. It need not hold mount points, `/etc/passwd` or device files.
+        root: &'a Path,
+        /// The inputs: lower layer of the overlay at `conditions.build_path`.
+        work: &'a Path,
+    },
+    /// For an instruction of a Dockerfile: an image. The conditions' user, home and build path have no meaning then, and
+    /// [`Spec::degraded`] and [`Spec::secrets`] none either.
+    Image(Image<'a>),
 }
 
 /// How many processes and threads a command may have where nothing is said.
@@ -95,7 +110,7 @@ pub enum Exit {
 pub struct Outcome {
     /// How it ended.
     pub exit: Exit,
-    /// The build directory as the command left it: an `O_PATH` directory, for `openat` and its like.
+    /// The build directory, or the image, as the command left it: an `O_PATH` directory, for `openat` and its like.
     ///
     /// To list it, open `"."` relative to it. It lives as long as this descriptor, and reads `work` and
     /// `scratch` on disk.

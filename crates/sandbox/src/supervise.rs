@@ -14,6 +14,7 @@ use model::Conditions;
 
 use crate::cgroup::Cgroup;
 use crate::error::{Failure, Stage};
+use crate::image;
 use crate::job::Job;
 use crate::kernel::{self, Errno};
 use crate::layout::{DEVICES, Entry};
@@ -407,6 +408,11 @@ impl<'a> Supervision<'a> {
                     looked,
                     source: std::io::Error::from_raw_os_error(errno),
                 };
+            }
+            Stage::Layers | Stage::Mounts | Stage::Workdir | Stage::User
+                if let Some(image) = self.job.image() =>
+            {
+                return image::failed(image, stage, index, errno);
             }
             Stage::Skeleton | Stage::Bind => layout.entries.get(index).map(Entry::path).map(inside),
             Stage::Device => DEVICES.get(index).map(|(path, _)| path.to_string_lossy().into_owned()),

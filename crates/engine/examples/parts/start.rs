@@ -94,8 +94,7 @@ impl World {
         fs::create_dir(&scratch)?;
         let begun = Instant::now();
         let outcome = sandbox::run(Spec {
-            root: &self.root,
-            work: &self.work,
+            files: sandbox::Files::Trees { root: &self.root, work: &self.work },
             scratch: &scratch,
             arguments: &["/usr/bin/true".to_owned()],
             env: &BTreeMap::new(),

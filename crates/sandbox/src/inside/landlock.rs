@@ -49,8 +49,13 @@ pub(super) fn restrict(job: &Job) -> Answer<u32> {
     let scopes = if version >= SCOPES { ABSTRACT_SOCKETS | SIGNALS } else { 0 };
     let rules = kernel::landlock_rules(OWN | MAKE_DEVICE, scopes)?;
     let root = kernel::open_at(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0)?;
-    for path in job.layout.private.iter().chain([&job.layout.build]) {
-        allow(rules, root, path, OWN)?;
+    if job.image().is_some() {
+        // All of it may be written to; what is above it is out of reach.
+        allow(rules, root, c".", OWN)?;
+    } else {
+        for path in job.layout.private.iter().chain([&job.layout.build]) {
+            allow(rules, root, path, OWN)?;
+        }
     }
     for path in [c"dev", c"proc"] {
         allow(rules, root, path, WRITE_FILE | TRUNCATE)?;

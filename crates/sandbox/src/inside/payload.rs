@@ -59,7 +59,7 @@ struct Shared<'a> {
 extern "C" fn child(argument: *mut c_void) -> c_int {
     // SAFETY: `start` passes its `Shared`, and stands still until this process has raised `ready`.
     let &mut Shared { job, ready } = unsafe { &mut *argument.cast::<Shared<'_>>() };
-    let prepared = prepare(job).and_then(|null| restrict(job, null));
+    let prepared = prepare(job).and_then(|null| restrict(job, null)).and_then(|()| become_user(job));
     if let Err(failure) = prepared {
         job.report.fail(failure);
     }
@@ -127,6 +127,13 @@ fn restrict(job: &Job, null: RawFd) -> Result<(), Failure> {
         kernel::duplicate(job.descriptors.log, 2).at(Stage::Spawn)?;
     }
     Ok(())
+}
+
+/// In an image, the command is one of its users. The filter is there by then: setting it takes what is given up here.
+fn become_user(job: &Job) -> Result<(), Failure> {
+    let Some(image) = job.image() else { return Ok(()) };
+    kernel::keep_capabilities(kernel::ROOT_OF_AN_IMAGE).at(Stage::User)?;
+    kernel::become_member(image.user.uid, image.user.gid, &image.user.groups).at_entry(Stage::User, 1)
 }
 
 /// Tries each path; as a shell does, a file that may not be executed counts more than one that is not there.

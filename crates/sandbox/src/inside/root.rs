@@ -10,7 +10,7 @@ use super::network::Network;
 use super::secrets;
 use super::text::Text;
 use crate::error::{At, Failure, Stage};
-use crate::job::{Job, Source};
+use crate::job::{Files, Job, Source};
 use crate::kernel::{self, Answer, Errno};
 use crate::layout::{DEVICES, Entry, RANDOM_DEVICES, RANDOM_SIZE};
 
@@ -25,7 +25,7 @@ const MASKED_DIRS: &[&std::ffi::CStr] = &[c"proc/acpi", c"proc/scsi"];
 
 /// A directory of every host that nothing here uses. Not `/`: only the topmost of what is stacked there would be
 /// let go with the old root.
-const STAGE: &std::ffi::CStr = c"/proc/fs";
+pub(super) const STAGE: &std::ffi::CStr = c"/proc/fs";
 
 const HIDDEN: u64 = kernel::READ_ONLY | kernel::NO_SUID | kernel::NO_DEV;
 
@@ -38,41 +38,34 @@ pub(super) struct Built {
 
 /// With `named`, the kernel has the machine's names; else files say them.
 pub(super) fn build(job: &Job, network: Network<'_>, named: bool) -> Result<Built, Failure> {
-    let toolchain = stage_tree(&job.root, HIDDEN).at(Stage::Toolchain)?;
-    let work = stage_tree(&job.work, HIDDEN).at(Stage::Inputs)?;
-    let scratch = stage_tree(&job.scratch, 0).at(Stage::Scratch)?;
-    let root = new_root(job.room.as_deref()).at(Stage::Root)?;
+    match &job.files {
+        Files::Trees { root, work } => build_step(job, root, work, network, named),
+        Files::Image(image) => super::image::build(job, image, network, named),
+    }
+}
 
-    fill(job, toolchain)?;
+fn build_step(
+    job: &Job,
+    toolchain: &Source,
+    work: &Source,
+    network: Network<'_>,
+    named: bool,
+) -> Result<Built, Failure> {
+    let toolchain = stage_tree(toolchain, HIDDEN).at(Stage::Toolchain)?;
+    let work = stage_tree(work, HIDDEN).at(Stage::Inputs)?;
+    let scratch = stage_tree(&job.scratch, 0).at(Stage::Scratch)?;
+    let root = new_root(job.room.as_deref(), c"/").at(Stage::Root)?;
+
+    fill(job, Some(toolchain))?;
     if job.layout.etc {
         let options = Text::new().push("lowerdir=etc:").push_fd(toolchain).push("/etc");
         kernel::mount(c"overlay", c"etc", HIDDEN, options.as_c_str()).at(Stage::Etc)?;
     }
-    for (index, (device, path)) in DEVICES.iter().enumerate() {
-        if !job.layout.random.is_empty() && RANDOM_DEVICES.contains(path) {
-            random_device(path, &job.layout.random).at_entry(Stage::Device, index)?;
-            continue;
-        }
-        bind(libc::AT_FDCWD, device, root, path).at_entry(Stage::Device, index)?;
-    }
-    let quiet = kernel::NO_SUID | kernel::NO_EXEC;
-    kernel::mount(c"devpts", c"dev/pts", quiet, c"newinstance,ptmxmode=0666,mode=620")
-        .at(Stage::Terminals)?;
+    devices(job, root)?;
     for (index, path) in job.layout.private.iter().enumerate() {
         bind(root, path, root, path).at_entry(Stage::Private, index)?;
     }
-    // What will be out of sight below `/proc`. Each mount is made when it is attached: newer kernels list mounts in the
-    // one order, older ones in the other.
-    let covered = kernel::open_at(root, c"proc", libc::O_PATH | libc::O_DIRECTORY, 0).at(Stage::Mask)?;
-    let hidepid = if job.lacks.proc { false } else { processes(root, job.ids.root_outside)? };
-    let names = if named { &[] } else { job.layout.names.as_slice() };
-    for (source, target) in job.layout.world.iter().chain(names) {
-        let mount = kernel::clone_mount(covered, source).at(Stage::Mask)?;
-        kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
-        kernel::attach(mount, root, target).at(Stage::Mask)?;
-        kernel::close(mount);
-    }
-    kernel::close(covered);
+    let hidepid = processes_and_world(job, root, named)?;
     await_scratch(job)?;
     if job.lacks.overlay {
         copied(scratch, root, &job.layout.build).at(Stage::Build)?;
@@ -99,6 +92,35 @@ pub(super) fn build(job: &Job, network: Network<'_>, named: bool) -> Result<Buil
     Ok(Built { work: build, hidepid })
 }
 
+/// Puts the host's devices, and terminals of its own, into `/dev` of the root, which is the current directory.
+pub(super) fn devices(job: &Job, root: RawFd) -> Result<(), Failure> {
+    for (index, (device, path)) in DEVICES.iter().enumerate() {
+        if !job.layout.random.is_empty() && RANDOM_DEVICES.contains(path) {
+            random_device(path, &job.layout.random).at_entry(Stage::Device, index)?;
+            continue;
+        }
+        bind(libc::AT_FDCWD, device, root, path).at_entry(Stage::Device, index)?;
+    }
+    let quiet = kernel::NO_SUID | kernel::NO_EXEC;
+    kernel::mount(c"devpts", c"dev/pts", quiet, c"newinstance,ptmxmode=0666,mode=620").at(Stage::Terminals)
+}
+
+/// Mounts `/proc`, and over it and elsewhere the files of the world, which are below it and out of sight then.
+pub(super) fn processes_and_world(job: &Job, root: RawFd, named: bool) -> Result<bool, Failure> {
+    // Each mount is made when it is attached: newer kernels list mounts in the one order, older ones in the other.
+    let covered = kernel::open_at(root, c"proc", libc::O_PATH | libc::O_DIRECTORY, 0).at(Stage::Mask)?;
+    let hidepid = if job.lacks.proc { false } else { processes(job, root)? };
+    let names = if named { &[] } else { job.layout.names.as_slice() };
+    for (index, (source, target)) in job.layout.world.iter().chain(names).enumerate() {
+        let mount = kernel::clone_mount(covered, source).at_entry(Stage::Mask, index)?;
+        kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at_entry(Stage::Mask, index)?;
+        kernel::attach(mount, root, target).at_entry(Stage::Mask, index)?;
+        kernel::close(mount);
+    }
+    kernel::close(covered);
+    Ok(hidepid)
+}
+
 /// The build directory is the copy that the caller has made.
 fn copied(scratch: RawFd, root: RawFd, build: &std::ffi::CStr) -> Answer<()> {
     let mount = kernel::clone_mount(scratch, c"upper")?;
@@ -117,7 +139,7 @@ fn random_device(path: &std::ffi::CStr, bytes: &[u8]) -> Answer<()> {
 }
 
 /// The caller prepares the scratch directory while this process works, and then says so.
-fn await_scratch(job: &Job) -> Result<(), Failure> {
+pub(super) fn await_scratch(job: &Job) -> Result<(), Failure> {
     let mut go = [0; 1];
     if kernel::receive(job.descriptors.socket, &mut go, 0).at(Stage::Scratch)?.0 == 0 {
         kernel::exit_now(1); // the caller gave up
@@ -126,7 +148,7 @@ fn await_scratch(job: &Job) -> Result<(), Failure> {
 }
 
 /// Attaches a tree in the old root and returns its descriptor.
-fn stage_tree(source: &Source, attributes: u64) -> Answer<RawFd> {
+pub(super) fn stage_tree(source: &Source, attributes: u64) -> Answer<RawFd> {
     let mount = match source {
         Source::Path(path) => kernel::clone_mount(libc::AT_FDCWD, path)?,
         Source::Mount(mount) => *mount,
@@ -138,17 +160,18 @@ fn stage_tree(source: &Source, attributes: u64) -> Answer<RawFd> {
     Ok(mount)
 }
 
-/// A file system in memory, of the size `room` if that is given, on top of everything; it becomes the current directory.
-fn new_root(room: Option<&std::ffi::CStr>) -> Answer<RawFd> {
+/// A file system in memory, of the size `room` if that is given, at `place`; it becomes the current directory.
+pub(super) fn new_root(room: Option<&std::ffi::CStr>, place: &std::ffi::CStr) -> Answer<RawFd> {
     let options = [(c"mode", c"0755"), (c"size", room.unwrap_or(c""))];
     let options = &options[..if room.is_some() { 2 } else { 1 }];
     let root = kernel::new_mount(c"tmpfs", options, kernel::NO_SUID | kernel::NO_DEV)?;
-    kernel::attach(root, libc::AT_FDCWD, c"/")?;
+    kernel::attach(root, libc::AT_FDCWD, place)?;
     kernel::enter_dir(root)?;
     Ok(root)
 }
 
-fn fill(job: &Job, toolchain: RawFd) -> Result<(), Failure> {
+/// Makes the layout's entries in the current directory; what is the toolchain's is mounted from there.
+pub(super) fn fill(job: &Job, toolchain: Option<RawFd>) -> Result<(), Failure> {
     let create = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
     for (index, entry) in job.layout.entries.iter().enumerate() {
         match entry {
@@ -171,9 +194,11 @@ fn fill(job: &Job, toolchain: RawFd) -> Result<(), Failure> {
     for (index, entry) in job.layout.entries.iter().enumerate().rev() {
         kernel::set_time(entry.path(), job.time).at_entry(Stage::Skeleton, index)?;
     }
-    kernel::set_time(c".", job.time).at(Stage::Skeleton)?;
+    if toolchain.is_some() {
+        kernel::set_time(c".", job.time).at(Stage::Skeleton)?;
+    }
     for (index, entry) in job.layout.entries.iter().enumerate() {
-        if let Entry::BindDir(path) | Entry::BindFile(path) = entry {
+        if let (Entry::BindDir(path) | Entry::BindFile(path), Some(toolchain)) = (entry, toolchain) {
             bind(toolchain, path, libc::AT_FDCWD, path).at_entry(Stage::Bind, index)?;
         }
     }
@@ -189,13 +214,15 @@ fn bind(dir: RawFd, from: &std::ffi::CStr, to_dir: RawFd, to: &std::ffi::CStr) -
 }
 
 /// Mounts `/proc` and takes away what tells about the host. Says whether other users' processes are hidden.
-fn processes(root: RawFd, root_outside: bool) -> Result<bool, Failure> {
+fn processes(job: &Job, root: RawFd) -> Result<bool, Failure> {
     let hidepid = mount_proc()?;
     let sys = kernel::clone_mount(root, c"proc/sys").at(Stage::Mask)?;
     kernel::mount_attributes(sys, c"", HIDDEN | kernel::NO_EXEC, false).at(Stage::Mask)?;
     kernel::attach(sys, root, c"proc/sys").at(Stage::Mask)?;
-    let extra = if root_outside { MASKED_ROOT_FILES } else { &[] };
-    for (masks, with) in [(MASKED_FILES, c"dev/null"), (extra, c"dev/null"), (MASKED_DIRS, c"run")] {
+    let extra = if job.ids.root_outside { MASKED_ROOT_FILES } else { &[] };
+    // Something empty.
+    let folder = if job.image().is_some() { c"sys" } else { c"run" };
+    for (masks, with) in [(MASKED_FILES, c"dev/null"), (extra, c"dev/null"), (MASKED_DIRS, folder)] {
         for path in masks {
             if kernel::exists(path) {
                 bind(root, with, root, path).at(Stage::Mask)?;
@@ -219,7 +246,7 @@ fn mount_proc() -> Result<bool, Failure> {
 
 /// The parts of a sandbox that hosts refuse, without any tree.
 pub(super) fn probe(job: &Job) -> Result<bool, Failure> {
-    new_root(None).at(Stage::Root)?;
+    new_root(None, c"/").at(Stage::Root)?;
     for (index, dir) in [c"proc", c"lower", c"upper", c"work", c"build"].into_iter().enumerate() {
         kernel::make_dir(dir, 0o755).at_entry(Stage::Skeleton, index)?;
     }

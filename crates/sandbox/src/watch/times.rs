@@ -25,6 +25,8 @@ pub(crate) struct Owner {
     pub(crate) outside: (u32, u32),
     /// As the builder sees them.
     pub(crate) inside: (u32, u32),
+    /// How many ids from these on are mapped one after the other.
+    pub(crate) count: u32,
 }
 
 /// Answers for the calls that tell the times of a file.
@@ -108,8 +110,11 @@ impl Times {
     }
 
     const fn owner(&self, uid: u32, gid: u32) -> (u32, u32) {
-        let Owner { outside, inside } = self.owner;
-        (if uid == outside.0 { inside.0 } else { NOBODY }, if gid == outside.1 { inside.1 } else { NOBODY })
+        let Owner { outside, inside, count } = self.owner;
+        const fn one(id: u32, outside: u32, inside: u32, count: u32) -> u32 {
+            if id >= outside && id - outside < count { inside + (id - outside) } else { NOBODY }
+        }
+        (one(uid, outside.0, inside.0, count), one(gid, outside.1, inside.1, count))
     }
 }
 

@@ -9,6 +9,7 @@ mod end;
 mod escapes;
 mod files;
 mod identity;
+mod image;
 mod isolation;
 mod limits;
 mod pinned;

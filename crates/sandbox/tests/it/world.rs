@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use model::{Conditions, Timestamp};
-use sandbox::{Cancel, Exit, Io, Outcome, SandboxError, Spec};
+use sandbox::{Cancel, Exit, Files, Io, Outcome, SandboxError, Spec};
 
 pub(crate) const EPOCH: i64 = 1_600_000_000;
 
@@ -34,10 +34,7 @@ pub(crate) struct Ran {
 impl World {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
-        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-            .into_iter()
-            .find(|path| Path::new(path).exists())
-            .expect("these tests need a static busybox: apt-get install -y busybox-static");
+        let busybox = busybox();
         let conditions = Conditions::canonical(Timestamp(EPOCH));
         let env = conditions.environment();
         let world = Self {
@@ -59,7 +56,7 @@ impl World {
         for link in ["bin", "lib", "sbin"] {
             symlink(format!("usr/{}", link.replace("sbin", "bin")), root.join(link)).expect("it is new");
         }
-        copy_program(Path::new(busybox), &root.join("usr/bin/busybox"));
+        copy_program(&busybox, &root.join("usr/bin/busybox"));
         let applets = "sh cat id whoami hostname ls stat env printenv pwd rm mkdir touch chmod cp mv sed grep \
              mount umount sleep true false kill nslookup wget readlink find od wc head tr sort dd seq ip \
              setsid nproc nc df ps tee dirname awk chown ln tty test unshare uname";
@@ -147,8 +144,7 @@ impl World {
         };
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         sandbox::run(Spec {
-            root: &self.root(),
-            work: &self.work(),
+            files: Files::Trees { root: &self.root(), work: &self.work() },
             scratch: &scratch,
             arguments: &arguments,
             env: &self.env,
@@ -197,4 +193,13 @@ pub(crate) fn copy_program(from: &Path, to: &Path) {
     let copied =
         std::process::Command::new("cp").arg("--").arg(from).arg(to).status().expect("cp (coreutils)");
     assert!(copied.success(), "{} cannot be copied", from.display());
+}
+
+/// The static busybox of this machine.
+pub(crate) fn busybox() -> PathBuf {
+    ["/bin/busybox", "/usr/bin/busybox"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.exists())
+        .expect("these tests need a static busybox: apt-get install -y busybox-static")
 }
