@@ -73,6 +73,14 @@ pub enum PackError {
         /// What is wrong with it.
         what: String,
     },
+    /// The same of a member of a layer.
+    #[error("`{path}` cannot be in a layer: {what}")]
+    Name {
+        /// The member.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A time that archives cannot hold.
     #[error(
         "the time {found} s cannot be packed: expected 0 to {last} s since 1970-01-01T00:00:00Z; set \

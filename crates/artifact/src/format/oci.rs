@@ -10,6 +10,7 @@
 
 mod configuration;
 mod documents;
+mod entry;
 mod layer;
 mod members;
 
@@ -20,6 +21,7 @@ use crate::PackError;
 
 pub use configuration::{Base, Described, configuration};
 pub use documents::{Blob, LAYOUT, Listed, index, manifest, saved};
+pub use entry::{LayerEntry, What, entries, entries_on};
 pub use layer::{LayerOptions, layer, layer_on};
 pub use members::{LayerMember, MemberError, members, plain};
 

@@ -81,6 +81,60 @@ pub(super) fn write_with(
     out.flush().map_err(PackError::Write)
 }
 
+/// Writes members one after the other, each as the caller says it is.
+pub(super) struct Writer<W: Write> {
+    out: std::io::BufWriter<W>,
+    mtime: u64,
+}
+
+impl<W: Write> Writer<W> {
+    pub(super) fn new(out: W, mtime: u64) -> Self {
+        Self { out: std::io::BufWriter::with_capacity(GATHER, out), mtime }
+    }
+
+    /// A member without content; `more` are further pax records.
+    pub(super) fn entry(
+        &mut self,
+        typeflag: u8,
+        name: &str,
+        target: &str,
+        Attributes { mode, uid, gid }: Attributes,
+        more: BTreeMap<Vec<u8>, Vec<u8>>,
+    ) -> Result<(), PackError> {
+        let (name, target, mtime) = (name.as_bytes(), target.as_bytes(), self.mtime);
+        let header = Header { typeflag, name, target, mode, mtime, uid, gid, ..Header::default() };
+        self.out.write_all(&extended(header, more)).map_err(PackError::Write)
+    }
+
+    /// A file, of which exactly `size` bytes are read.
+    pub(super) fn file(
+        &mut self,
+        name: &str,
+        Attributes { mode, uid, gid }: Attributes,
+        more: BTreeMap<Vec<u8>, Vec<u8>>,
+        size: u64,
+        content: &mut dyn std::io::Read,
+    ) -> Result<(), PackError> {
+        let (name, mtime) = (name.as_bytes(), self.mtime);
+        let header = Header { typeflag: b'0', name, mode, size, mtime, uid, gid, ..Header::default() };
+        self.out.write_all(&extended(header, more)).map_err(PackError::Write)?;
+        let limited = &mut std::io::Read::take(content, size);
+        let copied = std::io::copy(limited, &mut self.out).map_err(PackError::Write)?;
+        if copied != size {
+            let what = format!("it has {copied} bytes, where {size} were said");
+            let path = String::from_utf8_lossy(name).into_owned();
+            return Err(PackError::Name { path, what });
+        }
+        self.out.write_all(&[0; BLOCK][..padding(size)]).map_err(PackError::Write)
+    }
+
+    /// What ends an archive.
+    pub(super) fn finish(mut self) -> Result<(), PackError> {
+        self.out.write_all(&[0; 2 * BLOCK]).map_err(PackError::Write)?;
+        self.out.flush().map_err(PackError::Write)
+    }
+}
+
 /// The archive that [`write`] writes, without the contents.
 pub(crate) fn pieces(entries: &[Entry<'_>], mtime: u64) -> Vec<Piece> {
     let mut pieces = Vec::new();

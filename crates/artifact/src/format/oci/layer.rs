@@ -22,7 +22,7 @@ pub struct LayerOptions {
 }
 
 /// Names of files that take others away, in layers below.
-const WHITEOUT: &str = ".wh.";
+pub(super) const WHITEOUT: &str = ".wh.";
 
 /// Directories that everybody may write to, wherever they come from. A tree does not keep such modes, and a layer with an
 /// ordinary `/tmp` in it would close the one below.
@@ -87,9 +87,9 @@ pub fn layer_on(
 }
 
 /// Hashes what is written.
-struct Hashed<'a> {
-    sink: &'a mut dyn Write,
-    hasher: &'a mut Hasher,
+pub(super) struct Hashed<'a> {
+    pub(super) sink: &'a mut dyn Write,
+    pub(super) hasher: &'a mut Hasher,
 }
 
 impl Write for Hashed<'_> {
