@@ -297,8 +297,8 @@ pub(crate) fn keep_capabilities(kept: u64) -> Answer<()> {
     // Kernels before 4.3 have no ambient set; the namespaces that this crate needs are younger.
     prctl(libc::PR_CAP_AMBIENT, 4 /* PR_CAP_AMBIENT_CLEAR_ALL */, 0)?;
     let header: [u32; 2] = [0x2008_0522 /* _LINUX_CAPABILITY_VERSION_3 */, 0];
-    let low = kept as u32;
-    let high = (kept >> 32) as u32;
+    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(0);
+    let (low, high) = (half(kept), half(kept >> 32));
     // Effective, permitted, inheritable; twice 32 bits.
     let sets = [low, low, 0, high, high, 0];
     // SAFETY: header and data have the layout and size of version 3.

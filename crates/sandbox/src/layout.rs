@@ -210,7 +210,7 @@ impl Layout {
         let mut points: Vec<(&CString, bool)> = Vec::new();
         let own = self.world.iter().filter(|(_, path)| !path.as_bytes().starts_with(b"proc/"));
         points.extend(own.map(|(_, path)| (path, true)));
-        points.extend(image.into_iter().flat_map(|image| image.points()));
+        points.extend(image.into_iter().flat_map(Prepared::points));
         points
     }
 

@@ -310,9 +310,7 @@ impl Place {
 /// The descriptors that init needs for its files.
 fn keep_of(files: &job::Files, scratch: &Source) -> Vec<RawFd> {
     let mut all: Vec<RawFd> = match files {
-        job::Files::Trees { root, work } => {
-            [root, work].into_iter().filter_map(|source| source.descriptor()).collect()
-        }
+        job::Files::Trees { root, work } => [root, work].into_iter().filter_map(Source::descriptor).collect(),
         job::Files::Image(image) => image.descriptors().collect(),
     };
     all.extend(scratch.descriptor());

@@ -31,31 +31,34 @@ impl Made {
         let world = World::new();
         let base = world.dir.path().join("base");
         for dir in ["bin", "etc", "tmp", "home/app", "data/old"] {
-            fs::create_dir_all(base.join(dir)).unwrap();
+            fs::create_dir_all(base.join(dir)).expect("it works");
         }
         crate::world::copy_program(&busybox(), &base.join("bin/busybox"));
         for name in [
             "sh", "id", "chown", "chmod", "ls", "cat", "stat", "rm", "su", "mkdir", "mv", "touch", "ln",
             "grep", "mount", "mknod", "chroot", "echo", "test",
         ] {
-            symlink("busybox", base.join("bin").join(name)).unwrap();
+            symlink("busybox", base.join("bin").join(name)).expect("it works");
         }
         fs::write(base.join("etc/passwd"), "root:x:0:0::/:/bin/sh\napp:x:1000:1000::/home/app:/bin/sh\n")
-            .unwrap();
-        fs::write(base.join("etc/group"), "root:x:0:\napp:x:1000:\n").unwrap();
-        fs::write(base.join("data/old/one"), "1").unwrap();
-        fs::write(base.join("data/two"), "2").unwrap();
-        fs::set_permissions(base.join("tmp"), fs::Permissions::from_mode(0o1777)).unwrap();
+            .expect("it works");
+        fs::write(base.join("etc/group"), "root:x:0:\napp:x:1000:\n").expect("it works");
+        fs::write(base.join("data/old/one"), "1").expect("it works");
+        fs::write(base.join("data/two"), "2").expect("it works");
+        fs::set_permissions(base.join("tmp"), fs::Permissions::from_mode(0o1777)).expect("it works");
         give(&base, first);
-        lchown(base.join("home/app"), Some(first + 1000), Some(first + 1000)).unwrap();
+        lchown(base.join("home/app"), Some(first + 1000), Some(first + 1000)).expect("it works");
         let layers = vec![base];
         Some(Self { world, layers, user: User::default(), workdir: "/".into(), mounts: Vec::new() })
     }
 
     fn run(&self, script: &str) -> Result<Ran, SandboxError> {
-        let scratch =
-            self.world.dir.path().join(format!("up{}", fs::read_dir(self.world.dir.path()).unwrap().count()));
-        fs::create_dir(&scratch).unwrap();
+        let scratch = self
+            .world
+            .dir
+            .path()
+            .join(format!("up{}", fs::read_dir(self.world.dir.path()).expect("it works").count()));
+        fs::create_dir(&scratch).expect("it works");
         let layers: Vec<&Path> = self.layers.iter().map(PathBuf::as_path).collect();
         let mounts: Vec<Mount<'_>> = self
             .mounts
@@ -82,7 +85,7 @@ impl Made {
             trace: false,
             degraded: false,
             io: Io::Log { sink: &mut |bytes| log.extend_from_slice(bytes) },
-            cancel: &Cancel::new().unwrap(),
+            cancel: &Cancel::new().expect("it works"),
         })?;
         let log = String::from_utf8_lossy(&log).into_owned();
         let first = sandbox::first_id()?;
@@ -96,10 +99,10 @@ impl Ran {
         let mut found = Vec::new();
         let mut open = vec![self.upper.clone()];
         while let Some(dir) = open.pop() {
-            for entry in fs::read_dir(dir).unwrap() {
-                let path = entry.unwrap().path();
-                let meta = path.symlink_metadata().unwrap();
-                let name = path.strip_prefix(&self.upper).unwrap().display().to_string();
+            for entry in fs::read_dir(dir).expect("it works") {
+                let path = entry.expect("it works").path();
+                let meta = path.symlink_metadata().expect("it works");
+                let name = path.strip_prefix(&self.upper).expect("it works").display().to_string();
                 let (uid, gid) = (meta.uid() - self.first, meta.gid() - self.first);
                 found.push(if meta.file_type().is_char_device() {
                     assert_eq!(meta.rdev(), 0);
@@ -118,10 +121,10 @@ impl Ran {
 }
 
 fn give(tree: &Path, owner: u32) {
-    lchown(tree, Some(owner), Some(owner)).unwrap();
-    if tree.symlink_metadata().unwrap().is_dir() {
-        for entry in fs::read_dir(tree).unwrap() {
-            give(&entry.unwrap().path(), owner);
+    lchown(tree, Some(owner), Some(owner)).expect("it works");
+    if tree.symlink_metadata().expect("it works").is_dir() {
+        for entry in fs::read_dir(tree).expect("it works") {
+            give(&entry.expect("it works").path(), owner);
         }
     }
 }
@@ -132,7 +135,7 @@ macro_rules! made {
         match Made::new() {
             Some(made) => made,
             None => {
-                let error = sandbox::first_id().unwrap_err().to_string();
+                let error = sandbox::first_id().expect_err("it is refused").to_string();
                 assert!(error.contains("subuids"), "{error}");
                 return;
             }
@@ -145,7 +148,7 @@ fn what_is_written_has_the_owners_and_modes_of_the_image() {
     let made = made!();
     let ran = made
         .run("echo new > /new && mkdir /opt && chown 1000:1000 /opt && chmod 4755 /opt && touch /home/app/x && chown app /home/app/x && rm -r /data/old && mv /data/two /data/deux && id -u")
-        .unwrap();
+        .expect("it works");
     assert_eq!((ran.exit, ran.log.as_str()), (Exit::Code(0), "0\n"));
     assert_eq!(
         ran.written(),
@@ -166,11 +169,12 @@ fn what_is_written_has_the_owners_and_modes_of_the_image() {
 #[test]
 fn a_layer_lies_over_the_one_before() {
     let mut made = made!();
-    let ran =
-        made.run("rm -r /data/old && mkdir /data/old && echo 3 > /data/old/three && echo 1 > /one").unwrap();
+    let ran = made
+        .run("rm -r /data/old && mkdir /data/old && echo 3 > /data/old/three && echo 1 > /one")
+        .expect("it works");
     assert_eq!(ran.exit, Exit::Code(0), "{}", ran.log);
     made.layers.push(ran.upper);
-    let ran = made.run("ls /data/old; cat /one").unwrap();
+    let ran = made.run("ls /data/old; cat /one").expect("it works");
     assert_eq!(ran.log, "three\n1\n");
     assert_eq!(ran.written(), [""; 0]);
 }
@@ -180,8 +184,9 @@ fn a_user_is_that_one_and_may_become_nobody_else() {
     let mut made = made!();
     made.user = User { uid: 1000, gid: 1000, groups: vec![4, 27] };
     made.workdir = "/home/app".into();
-    let ran =
-        made.run("id -u; id -G; touch x; touch /bin/y; chown 0 x; cat /proc/self/status | grep Cap").unwrap();
+    let ran = made
+        .run("id -u; id -G; touch x; touch /bin/y; chown 0 x; cat /proc/self/status | grep Cap")
+        .expect("it works");
     assert!(ran.log.starts_with("1000\n1000 4 27\n"), "{}", ran.log);
     assert_eq!(
         ran.log.matches("denied").count() + ran.log.matches("not permitted").count(),
@@ -200,23 +205,23 @@ fn root_changes_to_users_and_a_set_user_id_works() {
     let mut made = made!();
     let ran = made
         .run("su app -c 'id -u' && rm /bin/su && cat /bin/busybox > /bin/su && chmod 755 /bin/su")
-        .unwrap();
+        .expect("it works");
     assert_eq!((ran.exit, ran.log.as_str()), (Exit::Code(0), "1000\n"));
     made.layers.push(ran.upper);
     made.user = User { uid: 1000, gid: 1000, groups: Vec::new() };
-    let without = made.run("/bin/su -c true root < /dev/null").unwrap();
+    let without = made.run("/bin/su -c true root < /dev/null").expect("it works");
     assert!(without.log.contains("must be suid"), "{}", without.log);
     made.user = User::default();
-    made.layers.push(made.run("chmod 4755 /bin/su").unwrap().upper);
+    made.layers.push(made.run("chmod 4755 /bin/su").expect("it works").upper);
     made.user = User { uid: 1000, gid: 1000, groups: Vec::new() };
-    let with = made.run("/bin/su -c true root < /dev/null").unwrap();
+    let with = made.run("/bin/su -c true root < /dev/null").expect("it works");
     assert!(!with.log.contains("must be suid"), "{}", with.log);
 }
 
 #[test]
 fn nothing_of_the_host_is_above_the_root() {
     let made = made!();
-    let ran = made.run("ls / > /tmp/a; ls /.. > /tmp/b; cat /tmp/b; grep -c -v xyz /proc/self/mountinfo; cat /proc/self/mountinfo; rm /tmp/a /tmp/b").unwrap();
+    let ran = made.run("ls / > /tmp/a; ls /.. > /tmp/b; cat /tmp/b; grep -c -v xyz /proc/self/mountinfo; cat /proc/self/mountinfo; rm /tmp/a /tmp/b").expect("it works");
     let expected = "bin\ndata\ndev\netc\nhome\nproc\nsys\ntmp\n";
     assert!(ran.log.starts_with(expected), "{}", ran.log);
     let mounts: Vec<&str> = ran.log.lines().filter(|line| line.contains(" - ")).collect();
@@ -234,7 +239,7 @@ fn root_of_an_image_is_nobody_else() {
     let made = made!();
     let ran = made
         .run("mount -t tmpfs x /tmp; mknod /dev/x b 8 0; mknod /x c 1 3; cat /proc/1/environ; echo 1 > /proc/sys/kernel/panic; cat /proc/self/status | grep -E 'CapPrm|Seccomp:'; chroot / /bin/echo in")
-        .unwrap();
+        .expect("it works");
     assert!(ran.log.contains("CapPrm:\t00000000a00405fb"), "{}", ran.log);
     assert!(ran.log.contains("Seccomp:\t2"), "{}", ran.log);
     assert!(ran.log.ends_with("in\n"), "{}", ran.log);
@@ -254,30 +259,30 @@ fn root_of_an_image_is_nobody_else() {
 fn mount_points_and_what_is_over_the_image_leave_nothing() {
     let mut made = made!();
     let dir = made.world.dir.path().join("cache");
-    fs::create_dir(&dir).unwrap();
-    fs::write(dir.join("kept"), "k").unwrap();
-    give(&dir, sandbox::first_id().unwrap());
+    fs::create_dir(&dir).expect("it works");
+    fs::write(dir.join("kept"), "k").expect("it works");
+    give(&dir, sandbox::first_id().expect("it works"));
     let file = made.world.dir.path().join("secret");
-    fs::write(&file, "s3cret").unwrap();
-    give(&file, sandbox::first_id().unwrap());
+    fs::write(&file, "s3cret").expect("it works");
+    give(&file, sandbox::first_id().expect("it works"));
     made.mounts = vec![
         (dir.clone(), "/var/cache/x".into(), true),
         (dir.clone(), "/data".into(), false),
         (file, "/run/secrets/token".into(), false),
     ];
-    let ran = made.run("cat /run/secrets/token /data/kept && echo w > /var/cache/x/w && cat /etc/hostname /etc/resolv.conf >/tmp/seen; test -e /dev/null && ls /sys; echo x > /data/y; rm /tmp/seen").unwrap();
+    let ran = made.run("cat /run/secrets/token /data/kept && echo w > /var/cache/x/w && cat /etc/hostname /etc/resolv.conf >/tmp/seen; test -e /dev/null && ls /sys; echo x > /data/y; rm /tmp/seen").expect("it works");
     assert!(ran.log.starts_with("s3cretk"), "{}", ran.log);
     assert!(ran.log.contains("Read-only"), "{}", ran.log);
     assert_eq!(ran.exit, Exit::Code(0), "{}", ran.log);
     assert_eq!(ran.written(), ["tmp 41777 0:0"]);
-    assert_eq!(fs::read_to_string(dir.join("w")).unwrap(), "w\n");
+    assert_eq!(fs::read_to_string(dir.join("w")).expect("it works"), "w\n");
 }
 
 #[test]
 fn what_cannot_be_is_told() {
     let mut made = made!();
     made.workdir = "/nowhere".into();
-    let error = made.run("true").err().unwrap().to_string();
+    let error = made.run("true").err().expect("it is refused").to_string();
     assert!(error.contains("/nowhere"), "{error}");
     made.workdir = "/a/../b".into();
     assert!(matches!(made.run("true"), Err(SandboxError::Invalid { .. })));
