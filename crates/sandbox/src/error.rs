@@ -100,6 +100,7 @@ stages! {
     Etc "lay its files over /etc",
     Proc "mount /proc",
     Mask "mask a part of /proc",
+    World "show a file that tells about the machine",
     Device "mount a device",
     Terminals "mount /dev/pts",
     Secrets "put its secrets into memory",

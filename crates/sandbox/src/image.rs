@@ -10,7 +10,7 @@
 //! a directory that hides what is below it has the attribute `user.overlay.opaque`. Below them lies one with the mount
 //! points that the image may lack, so that nothing of them is in what the command wrote.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -20,7 +20,7 @@ use std::path::{Component, Path};
 use model::Conditions;
 
 use crate::error::Stage;
-use crate::job::path_text;
+use crate::job::{Source, path_text};
 use crate::{SandboxError, idmap, kernel, refusal};
 
 /// How many ids an image has.
@@ -66,6 +66,9 @@ pub struct Mount<'a> {
     pub writable: bool,
 }
 
+/// Directories of the root that are never the image's, with their modes.
+pub(crate) const KERNELS: [(&CStr, &CStr); 3] = [(c"dev", c"0755"), (c"proc", c"0555"), (c"sys", c"0555")];
+
 /// What init needs of it, made before the fork.
 pub(crate) struct Prepared {
     /// Layers, to be attached somewhere so that their descriptors lead to them.
@@ -88,8 +91,8 @@ pub(crate) struct Over {
 }
 
 impl Prepared {
-    /// `scratch` is its mount.
-    pub(crate) fn new(image: &Image<'_>, scratch: RawFd) -> Result<Self, SandboxError> {
+    /// `scratch` is a mount.
+    pub(crate) fn new(image: &Image<'_>, scratch: &Source) -> Result<Self, SandboxError> {
         let invalid = |what, expected, found: String| Err(SandboxError::Invalid { what, expected, found });
         if image.layers.len() > LAYERS {
             return invalid("the image", "at most 128 layers", image.layers.len().to_string());
@@ -111,7 +114,7 @@ impl Prepared {
             let mount = idmap::mount(source)?;
             mounts.push(Over { mount, target, writable: *writable, is_file: source.is_file() });
         }
-        let scratch = format!("/proc/self/fd/{scratch}");
+        let scratch = format!("/proc/self/fd/{}", scratch.descriptor().unwrap_or(-1));
         lower.push(format!("{scratch}/points"));
         let options = format!(
             "userxattr,volatile,lowerdir={},upperdir={scratch}/upper,workdir={scratch}/work",
@@ -150,52 +153,46 @@ fn plain(path: &str) -> Result<&Path, SandboxError> {
     })
 }
 
-/// Makes the directories of the overlay: what is written, and below everything the mount points.
-pub(crate) fn prepare(
+/// Makes the directory below all layers: the mount points, each with whether it is a file. They are `owner`'s.
+pub(crate) fn points(
     scratch: &Path,
-    first: u32,
+    owner: Option<u32>,
     points: &[(&CString, bool)],
     time: i64,
 ) -> Result<(), SandboxError> {
-    let at = |path: &Path| {
-        let path = path.to_owned();
-        move |source| SandboxError::Path { attempt: "prepare", path: path.clone(), source }
-    };
-    let own = |path: &Path, mode| {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode))
-            .and_then(|()| chown(path, Some(first), Some(first)))
-            .map_err(at(path))
-    };
-    own(scratch, 0o755)?;
-    for name in ["upper", "work", "points", "points/dev", "points/proc", "points/sys"] {
-        let path = scratch.join(name);
-        fs::create_dir(&path).map_err(at(&path))?;
-        own(&path, 0o755)?;
-    }
+    let failed =
+        |path: &Path, source| SandboxError::Path { attempt: "prepare", path: path.to_owned(), source };
     let below = scratch.join("points");
-    for (point, is_file) in points {
-        let relative = Path::new(std::ffi::OsStr::from_bytes(point.to_bytes()));
-        let mut path = below.clone();
-        let parts: Vec<_> = relative.components().collect();
-        for (nth, part) in parts.iter().enumerate() {
-            path.push(part);
-            if path.symlink_metadata().is_ok() {
-                continue;
+    let make = |path: &Path, is_file: bool| {
+        let made = if is_file { fs::write(path, "") } else { fs::create_dir(path) };
+        let mode = if is_file { 0o644 } else { 0o755 };
+        made.and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
+            .and_then(|()| chown(path, owner, owner))
+            .map_err(|error| failed(path, error))
+    };
+    make(&below, false)?;
+    let mut all = vec![below.clone()];
+    for (point, is_file) in KERNELS
+        .iter()
+        .map(|(path, _)| (*path, false))
+        .chain(points.iter().map(|(path, is_file)| (path.as_c_str(), *is_file)))
+    {
+        let point = below.join(OsStr::from_bytes(point.to_bytes()));
+        let above = point.ancestors().skip(1).take_while(|path| *path != below);
+        for folder in above.collect::<Vec<_>>().into_iter().rev() {
+            if !folder.exists() {
+                make(folder, false)?;
+                all.push(folder.to_owned());
             }
-            if *is_file && nth + 1 == parts.len() {
-                fs::write(&path, "").map_err(at(&path))?;
-                own(&path, 0o644)?;
-            } else {
-                fs::create_dir(&path).map_err(at(&path))?;
-                own(&path, 0o755)?;
-            }
-            let text = path_text(&path)?;
-            kernel::set_time(&text, time).map_err(|errno| at(&path)(errno.into()))?;
+        }
+        if !point.exists() {
+            make(&point, is_file)?;
+            all.push(point);
         }
     }
-    for name in ["upper", "points"] {
-        let path = scratch.join(name);
-        kernel::set_time(&path_text(&path)?, time).map_err(|errno| at(&path)(errno.into()))?;
+    // Last: what is made in a directory changes its time.
+    for path in all {
+        kernel::set_time(&path_text(&path)?, time).map_err(|errno| failed(&path, errno.into()))?;
     }
     Ok(())
 }
@@ -266,6 +263,8 @@ pub(crate) fn failed(prepared: &Prepared, stage: Stage, index: usize, errno: i32
         Stage::Workdir => Some(&prepared.workdir),
         _ => None,
     };
+    let own = KERNELS.get(index).map(|(path, _)| *path).filter(|_| stage == Stage::Private);
+    let attempted = attempted.map(CString::as_c_str).or(own);
     let attempted = attempted.map(|path| format!("/{}", path.to_string_lossy())).unwrap_or_default();
     refusal::setup(stage, attempted, errno)
 }

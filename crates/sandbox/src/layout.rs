@@ -205,6 +205,11 @@ impl Layout {
         }
     }
 
+    /// Every file that lies over one of the root, as [`Layout::world`] has it; the machine's names are the last.
+    pub(crate) fn shown(&self) -> impl Iterator<Item = &(CString, CString)> {
+        self.world.iter().chain(&self.names)
+    }
+
     /// Where something is mounted over `image`, and whether that is a file.
     pub(crate) fn points<'a>(&'a self, image: Option<&'a Prepared>) -> Vec<(&'a CString, bool)> {
         let mut points: Vec<(&CString, bool)> = Vec::new();

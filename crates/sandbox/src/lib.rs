@@ -6,6 +6,9 @@
 //! clock, random numbers, order of directories, kernel, processors and more. What it wrote is in the build directory of the [`Outcome`]; when `run` returns, every
 //! process of it is dead. It works the same, and shows the same, for an ordinary user and for root.
 //!
+//! The root may be an image instead ([`Files::Image`]), to build on it: all of it may be written to then, by the image's own
+//! users, of whom root has the few capabilities that files and users of the image need. What it wrote is the next layer.
+//!
 //! What this crate is not: it knows no store, no recipe and no cache; it does not decide what is declared. It
 //! never runs a command less sealed than asked: a host that refuses gets [`SandboxError::Refused`] with the cause
 //! and the command that fixes it. Asked for less ([`Spec::degraded`]), it does without the layers that the host refuses

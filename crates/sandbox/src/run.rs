@@ -61,6 +61,12 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let Spec { secrets, gateway, conditions, timeout, limits, trace, degraded, io, cancel, .. } = spec;
     layout::check(conditions)?;
     let place = Place::of(&spec_files)?;
+    if let (Files::Image(_), true) = (&spec_files, degraded || !secrets.is_empty()) {
+        let (what, expected) =
+            ("the sandbox of an image", "one that is sealed, with secrets among its mounts");
+        let found = if degraded { "degraded" } else { "secrets" }.to_owned();
+        return Err(SandboxError::Invalid { what, expected, found });
+    }
     let command = Command::new(arguments, env)?;
     let mut lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
     lacks.addresses &= !conditions.address_randomness;
@@ -97,15 +103,17 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         }
     };
     let scratch_mount = source(scratch, false)?;
-    let (ids, files) = match &spec_files {
-        Files::Trees { root, work } => (
-            Ids::new(conditions.uid, conditions.gid, place == Place::Privileged),
-            job::Files::Trees { root: source(root, true)?, work: source(work, true)? },
-        ),
-        Files::Image(image) => (
-            Ids::of_image(place.owner().unwrap_or_default()),
-            job::Files::Image(Prepared::new(image, scratch_mount.descriptor().unwrap_or(-1))?),
-        ),
+    let files = match &spec_files {
+        Files::Trees { root, work } => {
+            job::Files::Trees { root: source(root, true)?, work: source(work, true)? }
+        }
+        Files::Image(image) => job::Files::Image(Prepared::new(image, &scratch_mount)?),
+    };
+    let ids = match place {
+        Place::Image(first) => Ids::of_image(first),
+        Place::Privileged | Place::Rootless => {
+            Ids::new(conditions.uid, conditions.gid, place == Place::Privileged)
+        }
     };
     let channels = Channels::new(matches!(io, Io::Log { .. }), place.owner())?;
     let cpus = usize::try_from(conditions.cpus).unwrap_or(usize::MAX);
@@ -160,17 +168,13 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     drop((socket_inside, log_inside));
     map_ids(&job, child.pid(), socket.as_raw_fd())?;
     // While init fills the root.
-    match (&spec_files, place) {
-        (Files::Image(_), Place::Image(first)) => {
-            image::prepare(scratch, first, &job.layout.points(job.image()), job.time)?;
+    prepare_scratch(scratch, place.owner(), job.time)?;
+    match &spec_files {
+        Files::Image(_) => image::points(scratch, place.owner(), &job.layout.points(job.image()), job.time)?,
+        Files::Trees { work, .. } if lacks.overlay => {
+            copied::copy(work, &scratch.join("upper"), place.owner(), job.time)?;
         }
-        (Files::Trees { work, .. }, _) => {
-            prepare_scratch(scratch, place.owner(), job.time)?;
-            if lacks.overlay {
-                copied::copy(work, &scratch.join("upper"), place.owner(), job.time)?;
-            }
-        }
-        (Files::Image(_), _) => {}
+        Files::Trees { .. } => {}
     }
     // An init that is gone has left a message that says why.
     let _ = kernel::send(socket.as_raw_fd(), b"!", None);

@@ -60,8 +60,8 @@ pub enum Files<'a> {
         /// The inputs: lower layer of the overlay at `conditions.build_path`.
         work: &'a Path,
     },
-    /// For an instruction of a Dockerfile: an image. The conditions' user, home and build path have no meaning then, and
-    /// [`Spec::degraded`] and [`Spec::secrets`] none either.
+    /// For an instruction of a Dockerfile: an image. The conditions' user, home and build path have no meaning then;
+    /// [`Spec::degraded`] and [`Spec::secrets`] are refused.
     Image(Image<'a>),
 }
 

@@ -409,11 +409,12 @@ impl<'a> Supervision<'a> {
                     source: std::io::Error::from_raw_os_error(errno),
                 };
             }
-            Stage::Layers | Stage::Mounts | Stage::Workdir | Stage::User
+            Stage::Layers | Stage::Mounts | Stage::Private | Stage::Workdir | Stage::User
                 if let Some(image) = self.job.image() =>
             {
                 return image::failed(image, stage, index, errno);
             }
+            Stage::World => layout.shown().nth(index).map(|(_, path)| inside(path)),
             Stage::Skeleton | Stage::Bind => layout.entries.get(index).map(Entry::path).map(inside),
             Stage::Device => DEVICES.get(index).map(|(path, _)| path.to_string_lossy().into_owned()),
             Stage::Private => layout.private.get(index).map(|path| inside(path)),

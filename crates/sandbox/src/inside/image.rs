@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd as _;
 use super::network::Network;
 use super::root::{self, Built};
 use crate::error::{At, Failure, Stage};
-use crate::image::{Over, Prepared};
+use crate::image::{KERNELS, Over, Prepared};
 use crate::job::Job;
 use crate::kernel;
 
@@ -31,10 +31,14 @@ pub(super) fn build(
     let within = kernel::open_at(libc::AT_FDCWD, PLACE, place, 0).at(Stage::Layers)?;
     kernel::enter_dir(within).at(Stage::Layers)?;
     // What is not the image's: devices, and below `/proc` what will be shown elsewhere.
-    for (path, mode) in [(c"dev", c"0755"), (c"proc", c"0555"), (c"sys", c"0555")] {
-        let flags = kernel::NO_SUID | if path == c"dev" { 0 } else { kernel::NO_DEV };
-        let made = kernel::new_mount(c"tmpfs", &[(c"mode", mode)], flags).at(Stage::Private)?;
-        kernel::attach(made, within, path).at(Stage::Private)?;
+    // An image that has something else than a directory there could make it be somewhere else.
+    for (index, (path, mode)) in KERNELS.iter().enumerate() {
+        let flags = kernel::NO_SUID | if *path == c"dev" { 0 } else { kernel::NO_DEV };
+        let made = kernel::new_mount(c"tmpfs", &[(c"mode", mode)], flags).at_entry(Stage::Private, index)?;
+        let own =
+            kernel::open_at(within, path, place | libc::O_NOFOLLOW, 0).at_entry(Stage::Private, index)?;
+        kernel::attach(made, own, c"").at_entry(Stage::Private, index)?;
+        kernel::close(own);
         kernel::close(made);
     }
     root::fill(job, None)?;
@@ -44,7 +48,7 @@ pub(super) fn build(
         let flags = kernel::NO_SUID | kernel::NO_DEV | if *writable { 0 } else { kernel::READ_ONLY };
         let mount = mount.as_raw_fd();
         let attached = kernel::mount_attributes(mount, c"", flags, false)
-            .and_then(|()| kernel::attach(mount, within, target));
+            .and_then(|()| kernel::attach_in(mount, within, target, true));
         attached.at_entry(Stage::Mounts, index)?;
     }
     let read_only = kernel::READ_ONLY | kernel::NO_SUID | kernel::NO_DEV | kernel::NO_EXEC;

@@ -112,9 +112,10 @@ pub(super) fn processes_and_world(job: &Job, root: RawFd, named: bool) -> Result
     let hidepid = if job.lacks.proc { false } else { processes(job, root)? };
     let names = if named { &[] } else { job.layout.names.as_slice() };
     for (index, (source, target)) in job.layout.world.iter().chain(names).enumerate() {
-        let mount = kernel::clone_mount(covered, source).at_entry(Stage::Mask, index)?;
-        kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false).at_entry(Stage::Mask, index)?;
-        kernel::attach(mount, root, target).at_entry(Stage::Mask, index)?;
+        let mount = kernel::clone_mount(covered, source).at_entry(Stage::World, index)?;
+        kernel::mount_attributes(mount, c"", HIDDEN | kernel::NO_EXEC, false)
+            .at_entry(Stage::World, index)?;
+        kernel::attach_in(mount, root, target, false).at_entry(Stage::World, index)?;
         kernel::close(mount);
     }
     kernel::close(covered);

@@ -35,6 +35,15 @@ pub(crate) fn attach(mount: RawFd, dir: RawFd, path: &CStr) -> Answer<()> {
     done(unsafe { libc::syscall(libc::SYS_move_mount, mount, c"".as_ptr(), dir, path.as_ptr(), flags) })
 }
 
+/// Attaches the detached mount `mount` at `path`, taking `root` for the root: no link leads out of it. A link at its end is
+/// followed if `follow` says so; otherwise the mount covers the link.
+pub(crate) fn attach_in(mount: RawFd, root: RawFd, path: &CStr, follow: bool) -> Answer<()> {
+    let place = super::look_in(root, path, follow)?;
+    let attached = attach(mount, place, c"");
+    super::close(place);
+    attached
+}
+
 /// Sets flags on the mount at `path` below `dir`, and with `recursive` on all mounts below it.
 pub(crate) fn mount_attributes(dir: RawFd, path: &CStr, set: u64, recursive: bool) -> Answer<()> {
     mount_setattr(dir, path, [set, 0, 0, 0], if recursive { AT_RECURSIVE } else { 0 })

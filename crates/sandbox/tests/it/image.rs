@@ -15,6 +15,8 @@ struct Made {
     user: User,
     workdir: String,
     mounts: Vec<(PathBuf, String, bool)>,
+    degraded: bool,
+    secrets: Vec<(&'static str, &'static [u8])>,
 }
 
 struct Ran {
@@ -49,7 +51,15 @@ impl Made {
         give(&base, first);
         lchown(base.join("home/app"), Some(first + 1000), Some(first + 1000)).expect("it works");
         let layers = vec![base];
-        Some(Self { world, layers, user: User::default(), workdir: "/".into(), mounts: Vec::new() })
+        Some(Self {
+            world,
+            layers,
+            user: User::default(),
+            workdir: "/".into(),
+            mounts: Vec::new(),
+            degraded: false,
+            secrets: Vec::new(),
+        })
     }
 
     fn run(&self, script: &str) -> Result<Ran, SandboxError> {
@@ -78,12 +88,12 @@ impl Made {
             arguments: &["/bin/sh", "-c", script].map(str::to_owned),
             env: &env,
             gateway: None,
-            secrets: &[],
+            secrets: &self.secrets,
             conditions: &self.world.conditions,
             timeout: self.world.timeout,
             limits: model::Limits::default(),
             trace: false,
-            degraded: false,
+            degraded: self.degraded,
             io: Io::Log { sink: &mut |bytes| log.extend_from_slice(bytes) },
             cancel: &Cancel::new().expect("it works"),
         })?;
@@ -278,6 +288,69 @@ fn mount_points_and_what_is_over_the_image_leave_nothing() {
     assert_eq!(fs::read_to_string(dir.join("w")).expect("it works"), "w\n");
 }
 
+/// An image may be anybody's: where its names lead is looked up in it, and never outside.
+#[test]
+fn links_of_an_image_lead_nowhere_but_into_it() {
+    for name in ["dev", "proc", "sys"] {
+        let mut made = made!();
+        let trap = made.world.dir.path().join("trap");
+        fs::create_dir(&trap).expect("it is new");
+        fs::set_permissions(&trap, fs::Permissions::from_mode(0o1777)).expect("it is ours");
+        fs::set_permissions(made.world.dir.path(), fs::Permissions::from_mode(0o755)).expect("it is ours");
+        let layer = made.world.dir.path().join("hostile");
+        fs::create_dir(&layer).expect("it is new");
+        symlink(&trap, layer.join(name)).expect("it is new");
+        give(&layer, sandbox::first_id().expect("it was asked before"));
+        made.layers.push(layer);
+        let error = made.run("true").err().expect("it is refused").to_string();
+        assert!(error.contains(&format!("/{name}")), "{error}");
+        assert_eq!(fs::read_dir(&trap).expect("it is there").count(), 0, "{name}");
+    }
+}
+
+#[test]
+fn files_over_the_image_are_found_through_its_links() {
+    let mut made = made!();
+    let layer = made.world.dir.path().join("linked");
+    fs::create_dir_all(layer.join("usr/etc")).expect("it is new");
+    fs::create_dir_all(layer.join("run/systemd")).expect("it is new");
+    fs::write(layer.join("usr/etc/hosts"), "of the image").expect("it is new");
+    fs::write(layer.join("usr/etc/hostname"), "of the image").expect("it is new");
+    symlink("/run/systemd/nowhere", layer.join("usr/etc/resolv.conf")).expect("it is new");
+    symlink("/usr/etc", layer.join("etc")).expect("it is new");
+    give(&layer, sandbox::first_id().expect("it was asked before"));
+    let dir = made.world.dir.path().join("cache");
+    fs::create_dir(&dir).expect("it is new");
+    fs::write(dir.join("kept"), "k").expect("it is new");
+    give(&dir, sandbox::first_id().expect("it was asked before"));
+    made.layers.push(layer);
+    made.mounts = vec![(dir, "/etc".into(), false)];
+    let ran = made.run("cat /usr/etc/kept").expect("it works");
+    assert_eq!((ran.exit, ran.log.as_str()), (Exit::Code(0), "k"));
+    made.mounts.clear();
+    let ran = made.run("cat /etc/hostname /usr/etc/resolv.conf; echo mine > /run/new").expect("it works");
+    assert!(ran.log.starts_with("selfsame\n") && ran.log.contains("nameserver 127.0.0.1"), "{}", ran.log);
+    assert_eq!(ran.written(), ["run 40755 0:0", "run/new 100644 0:0"]);
+}
+
+/// As many layers as are allowed fit the options of one mount, and the descriptors of one process.
+#[test]
+fn an_image_has_as_many_layers_as_is_said() {
+    let mut made = made!();
+    let first = sandbox::first_id().expect("it was asked before");
+    for number in 1..sandbox::LAYERS {
+        let layer = made.world.dir.path().join(format!("layer{number}"));
+        fs::create_dir(&layer).expect("it is new");
+        fs::write(layer.join("number"), number.to_string()).expect("it is new");
+        give(&layer, first);
+        made.layers.push(layer);
+    }
+    assert_eq!(made.run("cat /number; ls /bin/sh").expect("it works").log, "127/bin/sh\n");
+    made.layers.push(made.layers[1].clone());
+    let error = made.run("true").err().expect("it is refused").to_string();
+    assert!(error.contains("at most 128 layers"), "{error}");
+}
+
 #[test]
 fn what_cannot_be_is_told() {
     let mut made = made!();
@@ -289,4 +362,12 @@ fn what_cannot_be_is_told() {
     made.workdir = "/".into();
     made.user = User { uid: 65_536, ..User::default() };
     assert!(matches!(made.run("true"), Err(SandboxError::Invalid { .. })));
+    made.user = User::default();
+    made.secrets = vec![("token", b"s3cret")];
+    let error = made.run("true").err().expect("it is refused").to_string();
+    assert!(error.contains("among its mounts") && error.contains("secrets"), "{error}");
+    made.secrets.clear();
+    made.degraded = true;
+    let error = made.run("true").err().expect("it is refused").to_string();
+    assert!(error.contains("degraded"), "{error}");
 }
