@@ -81,6 +81,15 @@ pub enum PackError {
         /// What is wrong with it.
         what: String,
     },
+    /// The content of a member of a layer could not be read.
+    #[error("cannot read `{path}`")]
+    Unreadable {
+        /// The member.
+        path: String,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
     /// A time that archives cannot hold.
     #[error(
         "the time {found} s cannot be packed: expected 0 to {last} s since 1970-01-01T00:00:00Z; set \

@@ -61,35 +61,33 @@ pub(super) fn write_with(
     attributes: &dyn Fn(&Entry<'_>) -> Attributes,
     out: &mut dyn Write,
 ) -> Result<(), PackError> {
-    let mut out = std::io::BufWriter::with_capacity(GATHER, out);
-    let mut buffer = Vec::new();
+    let mut out = Writer::new(out, packing.mtime);
     let before = if packing.rooted { "./" } else { "" };
     if packing.rooted {
-        let root =
-            Header { typeflag: b'5', name: b"./", mode: 0o755, mtime: packing.mtime, ..Header::default() };
-        out.write_all(&extended(root, BTreeMap::new())).map_err(PackError::Write)?;
+        let root = Attributes { mode: 0o755, uid: 0, gid: 0 };
+        out.entry(b'5', "./", "", root, BTreeMap::new())?;
     }
     for entry in packing.entries {
-        let header = headers(before, entry, attributes(entry), packing.mtime);
-        out.write_all(&header).map_err(PackError::Write)?;
+        out.bytes(&headers(before, entry, attributes(entry), packing.mtime))?;
         if let Kind::File { digest, .. } = entry.kind {
-            member::copy(packing.contents, &entry.path, digest, &mut buffer, &mut out)?;
-            out.write_all(&[0; BLOCK][..padding(digest.size)]).map_err(PackError::Write)?;
+            member::copy(packing.contents, &entry.path, digest, &mut out.buffer, &mut out.out)?;
+            out.pad(digest.size)?;
         }
     }
-    out.write_all(&[0; 2 * BLOCK]).map_err(PackError::Write)?;
-    out.flush().map_err(PackError::Write)
+    out.finish()
 }
 
 /// Writes members one after the other, each as the caller says it is.
 pub(super) struct Writer<W: Write> {
     out: std::io::BufWriter<W>,
     mtime: u64,
+    /// What contents are read through.
+    buffer: Vec<u8>,
 }
 
 impl<W: Write> Writer<W> {
     pub(super) fn new(out: W, mtime: u64) -> Self {
-        Self { out: std::io::BufWriter::with_capacity(GATHER, out), mtime }
+        Self { out: std::io::BufWriter::with_capacity(GATHER, out), mtime, buffer: Vec::new() }
     }
 
     /// A member without content; `more` are further pax records.
@@ -103,10 +101,10 @@ impl<W: Write> Writer<W> {
     ) -> Result<(), PackError> {
         let (name, target, mtime) = (name.as_bytes(), target.as_bytes(), self.mtime);
         let header = Header { typeflag, name, target, mode, mtime, uid, gid, ..Header::default() };
-        self.out.write_all(&extended(header, more)).map_err(PackError::Write)
+        self.bytes(&extended(header, more))
     }
 
-    /// A file, of which exactly `size` bytes are read.
+    /// A file, whose content has to be of exactly `size` bytes.
     pub(super) fn file(
         &mut self,
         name: &str,
@@ -117,20 +115,42 @@ impl<W: Write> Writer<W> {
     ) -> Result<(), PackError> {
         let (name, mtime) = (name.as_bytes(), self.mtime);
         let header = Header { typeflag: b'0', name, mode, size, mtime, uid, gid, ..Header::default() };
-        self.out.write_all(&extended(header, more)).map_err(PackError::Write)?;
-        let limited = &mut std::io::Read::take(content, size);
-        let copied = std::io::copy(limited, &mut self.out).map_err(PackError::Write)?;
-        if copied != size {
-            let what = format!("it has {copied} bytes, where {size} were said");
-            let path = String::from_utf8_lossy(name).into_owned();
-            return Err(PackError::Name { path, what });
+        self.bytes(&extended(header, more))?;
+        let path = || String::from_utf8_lossy(name).into_owned();
+        let wrong = |found: &str| PackError::Name {
+            path: path(),
+            what: format!("it has {found} bytes, where {size} were said"),
+        };
+        self.buffer.resize(GATHER, 0);
+        let mut copied = 0;
+        loop {
+            let found = match content.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(found) => found,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(source) => return Err(PackError::Unreadable { path: path(), source }),
+            };
+            copied += found as u64;
+            if copied > size {
+                return Err(wrong("more"));
+            }
+            self.out.write_all(&self.buffer[..found]).map_err(PackError::Write)?;
         }
-        self.out.write_all(&[0; BLOCK][..padding(size)]).map_err(PackError::Write)
+        if copied < size { Err(wrong(&copied.to_string())) } else { self.pad(size) }
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        self.out.write_all(bytes).map_err(PackError::Write)
+    }
+
+    /// What follows a content of so many bytes.
+    fn pad(&mut self, size: u64) -> Result<(), PackError> {
+        self.bytes(&[0; BLOCK][..padding(size)])
     }
 
     /// What ends an archive.
     pub(super) fn finish(mut self) -> Result<(), PackError> {
-        self.out.write_all(&[0; 2 * BLOCK]).map_err(PackError::Write)?;
+        self.bytes(&[0; 2 * BLOCK])?;
         self.out.flush().map_err(PackError::Write)
     }
 }

@@ -55,7 +55,8 @@ pub enum What<C> {
 /// what the tar is: its hash is the `diff_id`. `open` gives the content of an entry.
 ///
 /// # Errors
-/// If a path is none, or is there twice, or a content is not as long as said; and what `out` or `open` says.
+/// If a path is none, is there twice or lies below what is no directory; if a mode, link or attribute is none; if a content
+/// cannot be read or is not as long as said; and what `out` says.
 pub fn entries<C>(
     entries: &[LayerEntry<C>],
     mtime: Timestamp,
@@ -106,6 +107,26 @@ fn order<C>(entries: &[LayerEntry<C>]) -> Result<Vec<&LayerEntry<C>>, PackError>
         }
         if !paths.insert(entry.path.as_str()) {
             return Err(wrong("it is there twice"));
+        }
+        if entry.mode > 0o7777 {
+            return Err(wrong(&format!("its mode is {:o}: expected 7777 at most", entry.mode)));
+        }
+        // Pax would read another name, and another value.
+        if let Some(name) = entry.attributes.keys().find(|name| name.contains(['=', '\0', '\n'])) {
+            return Err(wrong(&format!("an archive cannot hold its attribute {name:?}")));
+        }
+        if matches!(&entry.what, What::Symlink(target) if target.is_empty() || target.contains('\0')) {
+            return Err(wrong("it is a link to no path"));
+        }
+    }
+    let folder = |what: &What<C>| matches!(what, What::Directory | What::Opaque);
+    let others: BTreeSet<&str> =
+        entries.iter().filter(|entry| !folder(&entry.what)).map(|entry| entry.path.as_str()).collect();
+    for path in &paths {
+        let above = path.match_indices('/').map(|(slash, _)| &path[..slash]);
+        if let Some(above) = above.into_iter().find(|above| others.contains(above)) {
+            let what = format!("`{above}` above it is no directory");
+            return Err(PackError::Name { path: (*path).to_owned(), what });
         }
     }
     let mut order: Vec<&LayerEntry<C>> = entries.iter().collect();
@@ -163,7 +184,8 @@ fn member<C>(
         What::Link(target) => out.entry(b'1', path, target, attributes, BTreeMap::new()),
         What::Pipe => out.entry(b'6', path, "", attributes, more()),
         What::File { content, size } => {
-            let mut reader = open(content).map_err(PackError::Write)?;
+            let unreadable = |source| PackError::Unreadable { path: path.clone(), source };
+            let mut reader = open(content).map_err(unreadable)?;
             out.file(path, attributes, more(), *size, &mut reader)
         }
     }
@@ -257,6 +279,41 @@ mod tests {
         );
     }
 
+    /// What an image's root is unpacked by on most machines reads what is written here.
+    #[test]
+    fn tar_reads_what_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("layer.tar.gz");
+        std::fs::write(&file, packed(2, &all()).unwrap().0).unwrap();
+        let listed = std::process::Command::new("tar")
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .args(["--numeric-owner", "--xattrs", "--xattrs-include=*", "-tvvzf"])
+            .arg(&file)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(listed.stdout).unwrap();
+        assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+        for line in [
+            "-rwsr-xr-x* 1000/3000000 4 1970-01-01 00:00 usr/bin/ping",
+            "x: 7 security.capability",
+            "hrwxr-xr-x 0/0 0 1970-01-01 00:00 usr/bin/zool link to usr/bin/tool",
+            "lrwxrwxrwx 0/0 0 1970-01-01 00:00 usr/bin/alias -> tool",
+            "prwxr-xr-x 0/0 0 1970-01-01 00:00 srv/pipe",
+        ] {
+            let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.lines().any(|found| squeezed(found) == line), "{line}\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_path() {
+        let open = |_: &&'static str| Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        let list = [entry("a", file("a"))];
+        let error = entries(&list, Timestamp(1), &open, &mut Vec::new()).unwrap_err();
+        assert!(matches!(&error, PackError::Unreadable { path, .. } if path == "a"), "{error}");
+    }
+
     #[test]
     fn what_no_layer_can_hold_is_an_error() {
         for (list, expected) in [
@@ -267,6 +324,18 @@ mod tests {
             (vec![entry("a", What::Directory), entry("a", What::Gone)], "twice"),
             (vec![entry("a", What::Link("b".into())), entry("b", file("b"))], "before it"),
             (vec![entry("a", What::File { content: "short", size: 9 })], "5 bytes, where 9"),
+            (vec![entry("a", What::File { content: "long", size: 2 })], "more bytes, where 2"),
+            (vec![entry("a", file("a")), entry("a/b/c", file("c"))], "`a` above it is no directory"),
+            (vec![entry("a", What::Gone), entry("a/b", What::Gone)], "`a` above it is no directory"),
+            (vec![entry("a", What::Symlink(String::new()))], "a link to no path"),
+            (vec![Entry { mode: 0o10_000, ..entry("a", What::Pipe) }], "7777 at most"),
+            (
+                vec![Entry {
+                    attributes: [("user.a=b".to_owned(), Vec::new())].into(),
+                    ..entry("a", What::Directory)
+                }],
+                "cannot hold its attribute",
+            ),
         ] {
             let error = packed(1, &list).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
