@@ -7,7 +7,7 @@
 //!
 //! What cannot be split without touching loaded bytes is left whole, with the reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader as _};
@@ -19,7 +19,10 @@ use object::{Endianness, FileKind, Object as _};
 use crate::{Kind, ReadError, deflate};
 
 /// The version of what splitting does; goes into provenance.
-pub const SPLIT_VERSION: &str = "selfsame-split/1";
+pub const SPLIT_VERSION: &str = "selfsame-split/2";
+
+/// No program has more sections, or more segments.
+const ENTRIES: usize = 1 << 16;
 
 /// Where debug files lie in what is unpacked at the root.
 const FOLDER: &str = "usr/lib/debug";
@@ -106,14 +109,21 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
         let header = Elf::parse(bytes).map_err(wrong)?;
         let endian = header.endian().map_err(wrong)?;
         let segments = header.program_headers(endian, bytes).map_err(wrong)?;
-        let segments = segments.iter().map(|segment| ProgramHeader::from_raw(endian, segment)).collect();
         let headers = header.section_headers(endian, bytes).map_err(wrong)?;
+        if segments.len().max(headers.len()) > ENTRIES {
+            return Err(unsupported(format!("it has more than {ENTRIES} sections or segments")));
+        }
+        let segments = segments.iter().map(|segment| ProgramHeader::from_raw(endian, segment)).collect();
         let names = header.section_strings(endian, bytes, headers).map_err(wrong)?;
         let mut sections = Vec::new();
+        // A table may name the ends of one long name, each as a name.
+        let mut room = most(bytes);
         for section in headers {
+            let name = section.name(endian, names).map_err(wrong)?;
+            room = room.checked_sub(name.len()).ok_or_else(|| unsupported("its names overlap"))?;
             sections.push(Section {
                 header: NewSection::from_raw(endian, section),
-                name: section.name(endian, names).map_err(wrong)?,
+                name,
                 data: section.data(endian, bytes).map_err(wrong)?,
             });
         }
@@ -135,6 +145,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
         if self.sections.iter().any(|section| section.name == b".gnu_debuglink") {
             return Err(unsupported("it has a link to other debugging information already"));
         }
+        self.is_whole()?;
         let file = object::File::parse(self.bytes).map_err(|error| damaged(&error))?;
         let id: String = file
             .build_id()
@@ -165,7 +176,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
     /// Which sections the stripped file does not have.
     fn gone(&self) -> Vec<bool> {
         let names = self.layout.shstrtab_index as usize;
-        let of_symbols: Vec<usize> = self
+        let of_symbols: BTreeSet<usize> = self
             .sections
             .iter()
             .filter(|section| section.is(elf::SHT_SYMTAB) && !section.is_loaded())
@@ -191,6 +202,24 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
         }
         let end = usize::try_from(end).ok().filter(|end| *end <= self.bytes.len());
         end.ok_or_else(|| damaged(&"segments behind its end"))
+    }
+
+    /// Refuses what the two halves would not have: what others put behind the program, such as an archive that it unpacks, and
+    /// what stands where its header has nothing.
+    fn is_whole(&self) -> Result<(), ReadError> {
+        if self.header.e_ident().padding.iter().any(|byte| *byte != 0) {
+            return Err(unsupported("its header has something where nothing belongs, as an AppImage has"));
+        }
+        let shoff: u64 = self.header.e_shoff(self.endian).into();
+        let table = self.encoder().section_header_size() * self.sections.len() as u64;
+        let mut end = shoff.saturating_add(table).max(self.loaded_end()? as u64);
+        for section in self.sections.iter().filter(|section| !section.is(elf::SHT_NOBITS)) {
+            end = end.max(section.header.sh_offset.saturating_add(section.header.sh_size));
+        }
+        match (self.bytes.len() as u64).checked_sub(end) {
+            None | Some(0) => Ok(()),
+            Some(count) => Err(unsupported(format!("{count} bytes that are none of it follow its end"))),
+        }
     }
 
     fn stripped(&self, link: &str, crc: u32) -> Result<Vec<u8>, ReadError> {
@@ -243,7 +272,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
                     header.sh_info = number(header.sh_info)?;
                 }
                 if at != names_at {
-                    header.sh_offset = self.add(&mut out, section)?;
+                    header.sh_offset = self.add(&mut out, section.header.sh_addralign, section.data)?;
                 }
             }
             headers.push((at == names_at, header));
@@ -289,7 +318,7 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
         out.resize(out.len() + usize::try_from(table).map_err(|error| damaged(&error))?, 0);
         // Notes by where they were: a segment of them is kept whole, with the sections in it.
         let mut segments = self.segments.clone();
-        let mut notes: Vec<(u64, u64, u64)> = Vec::new();
+        let mut notes: BTreeMap<(u64, u64), u64> = BTreeMap::new();
         for segment in &mut segments {
             let (from, size) = (segment.p_offset, segment.p_filesz);
             (segment.p_offset, segment.p_filesz) = match segment.p_type {
@@ -297,16 +326,11 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
                     let range = usize::try_from(from).ok().zip(usize::try_from(size).ok());
                     let note = range.and_then(|(from, size)| self.bytes.get(from..)?.get(..size));
                     let note = note.ok_or_else(|| damaged(&"a note behind its end"))?;
-                    let known = notes.iter().find(|(at, length, _)| (*at, *length) == (from, size));
-                    let new = match known {
-                        Some((_, _, new)) => *new,
-                        None => {
-                            let new = place(&mut out, segment.p_align.max(4))?;
-                            out.extend_from_slice(note);
-                            notes.push((from, size, new));
-                            new
-                        }
+                    let new = match notes.get(&(from, size)) {
+                        Some(new) => *new,
+                        None => self.add(&mut out, segment.p_align.max(4), note)?,
                     };
+                    notes.insert((from, size), new);
                     (new, size)
                 }
                 elf::PT_PHDR => (phoff, table),
@@ -316,22 +340,21 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
                 _ => (segment.p_vaddr & segment.p_align.saturating_sub(1), 0),
             };
         }
+        let notes = Notes::of(&notes);
         let mut headers = Vec::new();
         for section in self.sections.iter().skip(1) {
             let mut header = section.header.clone();
-            let within = |(from, size, _): &&(u64, u64, u64)| {
-                header.sh_offset >= *from
-                    && header.sh_offset.saturating_add(header.sh_size) <= from.saturating_add(*size)
-            };
             if section.is_loaded() && !section.is(elf::SHT_NOTE) {
                 header.sh_type = elf::SHT_NOBITS;
                 header.sh_offset = out.len() as u64;
-            } else if let Some((from, _, new)) = notes.iter().find(within).filter(|_| section.is_loaded()) {
-                header.sh_offset = new + (header.sh_offset - from);
+            } else if let Some(new) =
+                notes.place(header.sh_offset, header.sh_size).filter(|_| section.is_loaded())
+            {
+                header.sh_offset = new;
             } else if section.is(elf::SHT_NOBITS) {
                 header.sh_offset = out.len() as u64;
             } else {
-                header.sh_offset = self.add(&mut out, section)?;
+                header.sh_offset = self.add(&mut out, section.header.sh_addralign, section.data)?;
             }
             headers.push(header);
         }
@@ -350,12 +373,12 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
         self.close(out, layout, &headers)
     }
 
-    /// Adds the content of a section; gives its place.
-    fn add(&self, out: &mut Vec<u8>, section: &Section<'_>) -> Result<u64, ReadError> {
-        let place = place(out, section.header.sh_addralign)?;
-        out.extend_from_slice(section.data);
+    /// Adds the content of a section or segment; gives its place.
+    fn add(&self, out: &mut Vec<u8>, align: u64, data: &[u8]) -> Result<u64, ReadError> {
+        let place = place(out, align)?;
+        out.extend_from_slice(data);
         // A table may name the same bytes thousands of times.
-        if out.len() > 2 * self.bytes.len() + (1 << 17) {
+        if out.len() > most(self.bytes) {
             return Err(unsupported("its sections overlap"));
         }
         Ok(place)
@@ -386,6 +409,41 @@ impl<'a, Elf: FileHeader<Endian = Endianness>> Program<'a, Elf> {
     }
 }
 
+/// So many bytes of names, or of content, come out of no program whose parts are all its own.
+const fn most(bytes: &[u8]) -> usize {
+    2 * bytes.len() + (1 << 17)
+}
+
+/// Where segments of notes were, and where they are: by where they were.
+struct Notes {
+    /// Begin, and of it and of all before it the one that ends last: its begin, end and new place.
+    list: Vec<(u64, (u64, u64, u64))>,
+}
+
+impl Notes {
+    fn of(notes: &BTreeMap<(u64, u64), u64>) -> Self {
+        let mut last = (0, 0, 0);
+        let list = notes
+            .iter()
+            .map(|((from, size), new)| {
+                let end = from.saturating_add(*size);
+                if end > last.1 {
+                    last = (*from, end, *new);
+                }
+                (*from, last)
+            })
+            .collect();
+        Self { list }
+    }
+
+    /// The new place of a section that lies in one of them.
+    fn place(&self, offset: u64, size: u64) -> Option<u64> {
+        let behind = self.list.partition_point(|(from, _)| *from <= offset);
+        let (_, (from, end, new)) = self.list.get(behind.checked_sub(1)?)?;
+        (offset.saturating_add(size) <= *end).then(|| new + (offset - from))
+    }
+}
+
 /// Makes the end of `out` a multiple of `align`, and gives it.
 fn place(out: &mut Vec<u8>, align: u64) -> Result<u64, ReadError> {
     let align = align.max(1);
@@ -398,24 +456,24 @@ fn place(out: &mut Vec<u8>, align: u64) -> Result<u64, ReadError> {
 }
 
 /// A table of names, each once, in the order in which they come.
-struct Names {
+struct Names<'a> {
     text: Vec<u8>,
-    known: BTreeMap<Vec<u8>, u32>,
+    known: BTreeMap<&'a [u8], u32>,
 }
 
-impl Default for Names {
+impl Default for Names<'_> {
     fn default() -> Self {
         Self { text: vec![0], known: BTreeMap::new() }
     }
 }
 
-impl Names {
-    fn add(&mut self, name: &[u8]) -> u32 {
+impl<'a> Names<'a> {
+    fn add(&mut self, name: &'a [u8]) -> u32 {
         if name.is_empty() {
             return 0;
         }
         let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX);
-        *self.known.entry(name.to_vec()).or_insert_with(|| {
+        *self.known.entry(name).or_insert_with(|| {
             self.text.extend_from_slice(name);
             self.text.push(0);
             end

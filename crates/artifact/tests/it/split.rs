@@ -212,3 +212,91 @@ fn damaged_programs_are_refused_and_nothing_panics() {
         }
     }
 }
+
+/// A shared library of 64 bits that no linker wrote: segments of notes by offset and size, a section of debugging information
+/// of `size` bytes, and before it an empty section of notes for each offset into the names.
+fn hostile(notes: &[(u64, u64)], size: usize, named: &[u32]) -> Vec<u8> {
+    let names = [b"\0.debug_info\0".as_slice(), &vec![b'a'; 4 * named.len()], b"\0"].concat();
+    let content = 64 + 56 * notes.len();
+    let (names_at, table) = (content + size, (content + size + names.len()).next_multiple_of(8));
+    let mut out = b"\x7fELF\x02\x01\x01".to_vec();
+    out.resize(16, 0);
+    let half = |out: &mut Vec<u8>, values: &[u16]| values.iter().for_each(|v| out.extend(v.to_le_bytes()));
+    let word = |out: &mut Vec<u8>, values: &[u32]| values.iter().for_each(|v| out.extend(v.to_le_bytes()));
+    let long = |out: &mut Vec<u8>, values: &[u64]| values.iter().for_each(|v| out.extend(v.to_le_bytes()));
+    half(&mut out, &[3, 62]);
+    word(&mut out, &[1]);
+    long(&mut out, &[0, 64, table as u64]);
+    word(&mut out, &[0]);
+    let (segments, sections) = (notes.len() as u16, named.len() as u16 + 3);
+    half(&mut out, &[64, 56, segments, 64, sections, sections - 1]);
+    for (from, size) in notes {
+        word(&mut out, &[4, 4]);
+        long(&mut out, &[*from, 0, 0, *size, *size, 1]);
+    }
+    out.resize(names_at, b'd');
+    out.extend(&names);
+    out.resize(table, 0);
+    let section = |out: &mut Vec<u8>, name: u32, kind: u32, flags: u64, at: usize, size: usize| {
+        word(out, &[name, kind]);
+        long(out, &[flags, 0, at as u64, size as u64]);
+        word(out, &[0, 0]);
+        long(out, &[1, 0]);
+    };
+    section(&mut out, 0, 0, 0, 0, 0);
+    for name in named {
+        section(&mut out, *name, 7, 2, 0, 0);
+    }
+    section(&mut out, 1, 1, 0, content, size);
+    section(&mut out, 0, 3, 0, names_at, names.len());
+    out
+}
+
+#[test]
+fn what_is_not_all_of_it_is_left_whole() {
+    let scene = Scene::new();
+    scene.write("m.c", MAIN);
+    scene.run(
+        "gcc -g -Wl,--build-id -o x m.c; zip -q app.zip m.c; cat x app.zip >packed; (cat x; echo) >longer",
+    );
+    let mut image = scene.read("x");
+    // As an AppImage has it: it runs, and the mark would be lost.
+    image[8..11].copy_from_slice(b"AI\x02");
+    for (bytes, why) in [
+        (scene.read("packed"), " bytes that are none of it follow its end"),
+        (scene.read("longer"), "1 bytes that are none of it follow its end"),
+        (image, "as an AppImage has"),
+    ] {
+        match split("x", &bytes) {
+            Err(ReadError::Unsupported { what, .. }) => assert!(what.ends_with(why), "{what}"),
+            other => unreachable!("{why}: {:?}", other.map(|made| made.is_some())),
+        }
+    }
+}
+
+#[test]
+fn what_names_the_same_bytes_over_and_over_is_left_whole() {
+    let refused = |bytes: &[u8]| match split("x", bytes) {
+        Err(ReadError::Unsupported { what, .. }) => what,
+        other => unreachable!("{:?}", other.map(|made| made.map(|made| made.debug.len()))),
+    };
+    assert!(
+        matches!(split("x", &hostile(&[(64, 8)], 5000, &[1, 20])), Ok(Some(_))),
+        "it is no other's fault"
+    );
+    let notes: Vec<_> = (0..200).map(|at| (at, 100_000)).collect();
+    assert_eq!(refused(&hostile(&notes, 120_000, &[])), "its sections overlap");
+    let named: Vec<_> = (13..2013).collect();
+    assert_eq!(refused(&hostile(&[], 100, &named)), "its names overlap");
+}
+
+#[test]
+fn time_grows_with_the_tables_and_not_with_their_square() {
+    let notes: Vec<_> = (0..50_000).map(|at| (64 + at, 1)).collect();
+    // Each is called `a`.
+    let named = vec![13 + 4 * 60_000 - 1; 60_000];
+    let bytes = hostile(&notes, 100, &named);
+    let began = std::time::Instant::now();
+    assert!(matches!(split("x", &bytes), Ok(Some(_))));
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+}

@@ -59,7 +59,7 @@ debug = "text-debug.tar"
         ["x.tar.gz", "x-debug.tar.zst", "program", "program-debug.zip", "tree", "tree-debug.tar", "text"]
     );
     let version = built["artifacts"][1]["encoder"]["version"].as_str().unwrap();
-    assert!(version.ends_with("; debugging information apart (selfsame-split/1)"), "{version}");
+    assert!(version.ends_with("; debugging information apart (selfsame-split/2)"), "{version}");
     let out = project.file("selfsame-out");
     shell(
         &out,
