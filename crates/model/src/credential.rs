@@ -5,6 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use memchr::memmem;
+
 /// A shape of token: what it begins with, how many characters follow, and which are allowed besides letters and digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
@@ -62,19 +64,47 @@ impl Shape {
         if before.is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_') {
             return None;
         }
+        self.end_after_text(bytes, at)
+    }
+
+    /// As [`Shape::end`], whatever stands before it: in programs, texts follow each other without anything between.
+    #[must_use]
+    pub fn end_after_text(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let length = self.count(bytes, at);
         let from = at + self.prefix.len();
+        let tail = bytes.get(from..)?;
+        // What costs little first: a hostile text has a prefix at every few bytes.
+        if !self.length.contains(&length) || tail.get(length).is_some_and(u8::is_ascii_alphanumeric) {
+            return None;
+        }
+        let token = &tail[..length];
+        let shaped = self.dot.is_none_or(|dot| token.get(dot) == Some(&b'.'));
+        // By chance, a long one has a digit; the name of a function may have none.
+        let has_digit = length < 30 || token.iter().any(u8::is_ascii_digit);
+        (shaped && has_digit && !is_example(token) && entropy(token) >= 3.0).then_some(from + length)
+    }
+
+    /// Whether nothing but such a token is likely to begin as this one does, even in the middle of a word.
+    #[must_use]
+    pub fn is_distinct(&self) -> bool {
+        self.prefix.len() >= 4 && self.prefix.bytes().any(|b| b"_-".contains(&b))
+    }
+
+    /// The end of what could be such a token at `at`, or the beginning of one, whatever stands around it and however it
+    /// looks: what is not to be shown. `None` if it is too short for one.
+    #[must_use]
+    pub fn end_of_any(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let length = self.count(bytes, at);
+        (length >= *self.length.start()).then_some(at + self.prefix.len() + length)
+    }
+
+    /// How many characters that such a token may have follow the prefix at `at`; one more than it may have at most.
+    fn count(&self, bytes: &[u8], at: usize) -> usize {
         let fine = |b: &u8| {
             (b.is_ascii_alphanumeric() && !(self.upper && b.is_ascii_lowercase())) || self.others.contains(b)
         };
-        let tail = bytes.get(from..)?;
-        let length = tail.iter().take(self.length.end() + 1).take_while(|b| fine(b)).count();
-        let token = &tail[..length];
-        let follows = tail.get(length).is_some_and(u8::is_ascii_alphanumeric);
-        // By chance, a long one has a digit; the name of a function may have none.
-        let random = entropy(token) >= 3.0 && (length < 30 || token.iter().any(u8::is_ascii_digit));
-        let shaped = self.dot.is_none_or(|dot| token.get(dot) == Some(&b'.'));
-        let fits = self.length.contains(&length) && !follows && random && shaped && !is_example(token);
-        fits.then_some(from + length)
+        let tail = bytes.get(at + self.prefix.len()..).unwrap_or_default();
+        tail.iter().take(self.length.end() + 1).take_while(|b| fine(b)).count()
     }
 }
 
@@ -91,6 +121,9 @@ pub struct PrivateKey {
 
 /// What private keys begin with, or hold.
 pub const KEY_MARKS: [&str; 4] = ["-----BEGIN ", "PuTTY-User-Key-File-", "untrusted comment: ", "\"kty\""];
+
+/// So many lines of a key in PEM are looked at: an empty one, those that say what it is, and the first ones of its body.
+const KEY_LINES: usize = 24;
 
 /// How many bytes before and behind a mark decide about it.
 pub const KEY_REACH: usize = 4096;
@@ -123,20 +156,25 @@ fn pem(tail: &[u8], at: usize) -> Option<PrivateKey> {
     let body =
         rest.strip_prefix(b"-----").filter(|b| b.first().is_some_and(|b| !b.is_ascii_alphanumeric()))?;
     let mut encrypted = kind.starts_with(b"ENCRYPTED");
+    let fine = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
     // Its body, which a mere mention of the words does not have. In source code its lines are strings.
     let mut key = Vec::new();
-    for line in lines(body) {
-        if line.is_empty() || (key.is_empty() && line.windows(2).any(|two| two == b": ")) {
+    for line in lines(body).take(KEY_LINES) {
+        if line.is_empty() || (key.is_empty() && find(line, b": ").is_some()) {
             encrypted |= line.ends_with(b"ENCRYPTED");
             continue;
+        }
+        // A line may be all the rest of the file.
+        let line = &line[..line.len().min(80)];
+        if !line.iter().take(40 - key.len()).all(fine) {
+            return None;
         }
         key.extend_from_slice(line);
         if key.len() >= 40 {
             break;
         }
     }
-    let fine = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-    if key.len() < 40 || !key.iter().take(40).all(fine) || entropy(&key) < 3.0 {
+    if key.len() < 40 || entropy(&key) < 3.0 {
         return None;
     }
     // "openssh-key-v1", and the name of the cipher: `none`.
@@ -151,7 +189,7 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        let end = text.iter().position(|&b| b == b'\n' || b == b'\r' || b == b'\\');
+        let end = memchr::memchr3(b'\n', b'\r', b'\\', text);
         let (line, next) = match end {
             Some(end) => {
                 let escaped = text[end] == b'\\' && matches!(text.get(end + 1), Some(b'n' | b'r'));
@@ -168,9 +206,11 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 fn putty(tail: &[u8], at: usize) -> Option<PrivateKey> {
-    let version = tail.get("PuTTY-User-Key-File-".len())?;
+    if !tail.get("PuTTY-User-Key-File-".len())?.is_ascii_digit() {
+        return None;
+    }
     let private = find(tail, b"Private-Lines: ")?;
-    if !version.is_ascii_digit() || !tail.get(private + 15)?.is_ascii_digit() {
+    if !tail.get(private + 15)?.is_ascii_digit() {
         return None;
     }
     let encrypted = find(tail, b"Encryption: none").is_none();
@@ -182,38 +222,48 @@ fn putty(tail: &[u8], at: usize) -> Option<PrivateKey> {
 fn minisign(tail: &[u8], at: usize) -> Option<PrivateKey> {
     let mut lines = lines(tail);
     let comment = lines.next()?;
-    let key = lines.find(|line| !line.is_empty())?;
+    let key = lines.take(3).find(|line| !line.is_empty())?;
     let fine = |b: &u8| b.is_ascii_alphanumeric() || b"+/=".contains(b);
-    let fits = find(comment, b"secret key").is_some()
-        && key.starts_with(b"RW")
+    let fits = key.starts_with(b"RW")
         && key.len() >= 100
-        && key.iter().all(fine);
+        && key.iter().all(fine)
+        && find(comment, b"secret key").is_some();
     // signify's have a KDF `BK` with no rounds if they have no password: not told apart.
     fits.then_some(PrivateKey { what: "a private key", encrypted: false, end: at + 19 })
 }
 
 /// A key as JSON (RFC 7517): an object with `kty` and the private member, `d` or, of a symmetric one, `k`.
 fn jwk(around: &[u8], mark: usize, at: usize) -> Option<PrivateKey> {
-    let from = around[..mark].iter().rposition(|&b| b == b'{' || b == b'}')?;
-    if around[from] == b'}' {
+    // What costs little first: a hostile text is nothing but marks. Names of kinds of keys are short.
+    let value = |text| Some(trimmed(trimmed(text).strip_prefix(b":")?).strip_prefix(b"\""))?;
+    let kind = value(&around[mark + b"\"kty\"".len()..])?;
+    let kind = &kind[..kind.iter().take(16).position(|&b| b == b'"')?];
+    let from = memchr::memrchr2(b'{', b'}', &around[..mark])?;
+    // The second one of an object is told with the first.
+    if around[from] == b'}' || find(&around[from..mark], b"\"kty\"").is_some() {
         return None;
     }
-    let to = mark + around[mark..].iter().position(|&b| b == b'}')?;
+    let to = mark + memchr::memchr(b'}', &around[mark..])?;
     let object = &around[from..to];
     let member = |name: &[u8]| {
-        let mut rest = &object[find(object, name)? + name.len()..];
-        rest = rest.trim_ascii_start().strip_prefix(b":")?.trim_ascii_start().strip_prefix(b"\"")?;
-        Some(&rest[..rest.iter().position(|&b| b == b'"')?])
+        let rest = value(&object[find(object, name)? + name.len()..])?;
+        Some(&rest[..memchr::memchr(b'"', rest)?])
     };
-    let symmetric = member(b"\"kty\"")? == b"oct";
+    let symmetric = kind == b"oct";
     let secret = member(if symmetric { b"\"k\"" } else { b"\"d\"" })?;
     let fine = |b: &u8| b.is_ascii_alphanumeric() || b"-_=".contains(b);
     let fits = secret.len() >= 40 && secret.iter().all(fine) && entropy(secret) >= 3.0;
     fits.then_some(PrivateKey { what: "a private key (JWK)", encrypted: false, end: at + 6 })
 }
 
+/// Without white space before it, of which there is little.
+fn trimmed(text: &[u8]) -> &[u8] {
+    let space = text.iter().take(64).take_while(|b| b.is_ascii_whitespace()).count();
+    &text[space..]
+}
+
 fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
+    memmem::find(text, part)
 }
 
 fn is_example(token: &[u8]) -> bool {
@@ -285,6 +335,27 @@ mod tests {
 
     fn key(text: &str, mark: &str) -> Option<bool> {
         PrivateKey::at(text.as_bytes(), text.find(mark).unwrap()).map(|key| key.encrypted)
+    }
+
+    /// Nothing but marks: what is no key is seen to be none without a look at all that follows, for each of them.
+    #[test]
+    fn marks_without_keys_are_no_keys() {
+        let pem = format!("-----BEGIN {} KEY----- : x\n", "PRIVATE");
+        for (text, mark) in [
+            ("\"kty\"".to_owned(), KEY_MARKS[3]),
+            ("{\"kty\":\"EC\",".to_owned(), KEY_MARKS[3]),
+            ("\"kty\":\"EC\",".to_owned(), KEY_MARKS[3]),
+            ("\"kty\" : ".to_owned() + &" ".repeat(3000), KEY_MARKS[3]),
+            (pem.clone(), KEY_MARKS[0]),
+            (pem.replace(" : x\n", ""), KEY_MARKS[0]),
+            ("PuTTY-User-Key-File-3".to_owned(), KEY_MARKS[1]),
+            ("untrusted comment: \n".to_owned(), KEY_MARKS[2]),
+        ] {
+            let text = format!("{{{}}}", text.repeat((1 << 20) / text.len()));
+            for (at, _) in text.match_indices(mark) {
+                assert_eq!(PrivateKey::at(text.as_bytes(), at), None, "{text:.60}");
+            }
+        }
     }
 
     #[test]
