@@ -24,7 +24,7 @@ use walk::Walk;
 use window::Matcher;
 
 /// The version of what is found; goes into keys of caches.
-pub const LEAK_VERSION: &str = "selfsame-leaks/1";
+pub const LEAK_VERSION: &str = "selfsame-leaks/2";
 
 /// The machine that builds, and who uses it: as the caller knows them. What many machines have is not looked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub struct Wanted {
 pub struct Scan {
     /// By place, then rule: one for each rule and place.
     pub leaks: Vec<Leak>,
-    /// How many there are beyond those.
-    pub more: u64,
+    /// How many there are beyond those, by rule: of no rule are more than 1000 kept.
+    pub more: BTreeMap<LeakRule, u64>,
     /// What could not be looked into. Its bytes were looked at as they are.
     pub unread: Vec<Unread>,
 }

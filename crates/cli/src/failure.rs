@@ -446,7 +446,7 @@ impl From<BuildError> for Failure {
                     for leak in report.counting().iter().take(LEAKS) {
                         failure.lines.extend(scan::finding(&report.artifact, leak).lines().map(str::to_owned));
                     }
-                    let more = report.counting().len().saturating_sub(LEAKS);
+                    let more = report.counting().len().saturating_sub(LEAKS) as u64 + report.unseen();
                     if more > 0 {
                         failure = failure.line(format!("and {more} more in {}", report.artifact));
                     }

@@ -214,7 +214,8 @@ impl BuildError {
 
 /// How many leaks in how many artifacts, in words.
 fn leaks(reports: &[Report]) -> String {
-    let count: usize = reports.iter().map(|report| report.counting().len()).sum();
+    let seen: usize = reports.iter().map(|report| report.counting().len()).sum();
+    let count = seen as u64 + reports.iter().map(Report::unseen).sum::<u64>();
     let names: Vec<_> = reports.iter().map(|report| format!("`{}`", report.artifact)).collect();
     let leaks = if count == 1 { "a leak".to_owned() } else { format!("{count} leaks") };
     format!("{} {} {leaks}", names.join(", "), if names.len() == 1 { "has" } else { "have" })

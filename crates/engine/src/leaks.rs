@@ -7,7 +7,7 @@
 
 mod files;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use artifact::{LEAK_VERSION, Scan, Wanted};
@@ -43,8 +43,9 @@ pub struct Report {
     pub scanner: String,
     /// By place, then rule.
     pub findings: Vec<Leak>,
-    /// How many there are beyond those.
-    pub more: u64,
+    /// How many there are beyond those, by rule.
+    #[serde(deserialize_with = "more")]
+    pub more: BTreeMap<LeakRule, u64>,
     /// What could not be looked into.
     pub unread: Vec<Unread>,
 }
@@ -73,11 +74,34 @@ impl Report {
         list
     }
 
+    /// How many more there are that were not kept and weigh more than [`Severity::Info`]: as nobody has held them against the
+    /// recipe's lines, none of them is allowed.
+    #[must_use]
+    pub fn unseen(&self) -> u64 {
+        self.more.iter().filter(|(rule, _)| rule.severity() > Severity::Info).map(|(_, count)| count).sum()
+    }
+
     /// The encoding: sorted keys, no white space.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_value(self).expect("plain values are JSON").to_string()
     }
+}
+
+/// Reports of the first version have one number.
+fn more<'de, D: serde::Deserializer<'de>>(from: D) -> Result<BTreeMap<LeakRule, u64>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum More {
+        ByRule(BTreeMap<LeakRule, u64>),
+        InAll(u64),
+    }
+    Ok(match More::deserialize(from)? {
+        More::ByRule(more) => more,
+        // Of which rules they are was not kept: the heaviest is the safe one.
+        More::InAll(0) => BTreeMap::new(),
+        More::InAll(count) => BTreeMap::from([(LeakRule::Secret, count)]),
+    })
 }
 
 /// What is looked for in what was built under these conditions, on this machine, with these secrets.
@@ -131,7 +155,10 @@ pub fn scan(cx: &Context<'_>, job: &Job, built: &mut Built, machine: &Machine) -
 /// # Errors
 /// [`BuildError::Leaks`], with all of them.
 pub fn deny(built: &Built) -> Result<(), BuildError> {
-    let with = built.leaks.iter().filter(|screened| !screened.report.counting().is_empty());
+    let with = built
+        .leaks
+        .iter()
+        .filter(|screened| !screened.report.counting().is_empty() || screened.report.unseen() > 0);
     let reports: Vec<Report> = with.map(|screened| screened.report.clone()).collect();
     if reports.is_empty() { Ok(()) } else { Err(BuildError::Leaks { reports }) }
 }

@@ -5,6 +5,7 @@
 //! are words of the language (a host `mercury`, a user `alice`) only where something says that they are names.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use model::credential::{KEY_MARKS, PrivateKey, SHAPES, Shape};
 use model::{LeakRule, Severity};
@@ -34,8 +35,16 @@ enum Test {
 
 /// A needle that counts, where it stands.
 pub(super) struct Sight {
-    pub(super) excerpt: String,
+    pub(super) excerpt: Excerpt,
     pub(super) severity: Severity,
+}
+
+/// What is shown of it.
+pub(super) enum Excerpt {
+    /// These bytes, but for what nobody may see.
+    Bytes(Range<usize>),
+    /// This text.
+    Text(String),
 }
 
 /// No excerpt is longer.
@@ -130,7 +139,10 @@ const SAYS_USER: [&str; 9] = [
 pub(super) fn needles(wanted: &Wanted) -> Vec<Needle> {
     let mut list: Vec<Needle> = Vec::new();
     let mut add = |rule: LeakRule, text: &[u8], test: Test| {
-        if wanted.rules.contains(&rule) && !list.iter().any(|needle| needle.text == text) {
+        // Which of the two it is depends on where it stands.
+        let asked = wanted.rules.contains(&rule)
+            || rule == LeakRule::BuildPath && wanted.rules.contains(&LeakRule::DebugPath);
+        if asked && !list.iter().any(|needle| needle.text == text) {
             list.push(Needle { rule, text: text.to_owned(), test });
         }
     };
@@ -200,12 +212,10 @@ impl Needle {
     pub(super) fn look(&self, bytes: &[u8], at: usize, binary: bool) -> Option<Sight> {
         let end = at + self.text.len();
         let sight = |end: usize| {
-            let excerpt = bytes[at..end.min(at + EXCERPT)].to_vec();
-            Some(Sight {
-                excerpt: String::from_utf8_lossy(&excerpt).into_owned(),
-                severity: self.rule.severity(),
-            })
+            let excerpt = Excerpt::Bytes(at..end.min(at + EXCERPT));
+            Some(Sight { excerpt, severity: self.rule.severity() })
         };
+        let text = |text: String| Sight { excerpt: Excerpt::Text(text), severity: self.rule.severity() };
         match &self.test {
             Test::Path => {
                 if !begins_path(bytes, at, binary) || !ends_path(bytes, end) {
@@ -219,18 +229,24 @@ impl Needle {
                 (begins && ends_word(bytes, end)).then(|| sight(end)).flatten()
             }
             Test::End => ends_word(bytes, end).then(|| sight(end)).flatten(),
-            Test::Secret(name) => {
-                Some(Sight { excerpt: format!("the secret `{name}`: ***"), severity: self.rule.severity() })
+            Test::Secret(name) => Some(text(format!("the secret `{name}`: ***"))),
+            Test::Token(shape) => {
+                let end = match shape.end(bytes, at) {
+                    None if binary && shape.is_distinct() => shape.end_after_text(bytes, at),
+                    end => end,
+                };
+                end.map(|_| text(format!("{}: {}…", shape.what, shape.prefix)))
             }
-            Test::Token(shape) => shape.end(bytes, at).map(|_| Sight {
-                excerpt: format!("{}: {}…", shape.what, shape.prefix),
-                severity: self.rule.severity(),
-            }),
             Test::Key => PrivateKey::at(bytes, at).map(|key| Sight {
-                excerpt: format!("{}: {}…", key.what, String::from_utf8_lossy(&self.text)),
                 severity: if key.encrypted { Severity::Warn } else { self.rule.severity() },
+                ..text(format!("{}: {}…", key.what, String::from_utf8_lossy(&self.text)))
             }),
         }
+    }
+
+    /// Whether it is a secret, of which nobody may see anything.
+    pub(super) const fn is_secret(&self) -> bool {
+        matches!(self.test, Test::Secret(_))
     }
 }
 
@@ -394,7 +410,7 @@ mod tests {
     fn what_is_secret_is_not_shown() {
         for needle in needles(&wanted()) {
             if let Some(sight) = needle.look(b"correct horse", 0, false) {
-                assert_eq!(sight.excerpt, "the secret `token`: ***");
+                assert!(matches!(sight.excerpt, Excerpt::Text(text) if text == "the secret `token`: ***"));
                 return;
             }
         }

@@ -1,6 +1,7 @@
 //! The way through an artifact: what is opened, what is held in memory, and where what is found is.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 use std::rc::Rc;
 
@@ -8,7 +9,7 @@ use model::leak::Unread;
 use model::{Leak, LeakRule, Severity};
 
 use super::elf::Sections;
-use super::needle::Sight;
+use super::window::Seen;
 use super::{Leaks, Scan, Scanner, advice};
 use crate::fields::lossy;
 use crate::format::stream::codec;
@@ -23,7 +24,7 @@ const UNPACKED: u64 = 1 << 30;
 const STREAMED: u64 = 256 << 30;
 /// Containers in one another.
 const DEPTH: usize = 12;
-/// How many leaks, and how many things that could not be read, are kept of an artifact.
+/// How many leaks by one rule, and how many things that could not be read, are kept of an artifact.
 const MOST: usize = 1000;
 
 pub(super) struct Walk<'s> {
@@ -36,7 +37,9 @@ pub(super) struct Walk<'s> {
     members: u64,
     window: Vec<u8>,
     leaks: Leaks,
-    more: u64,
+    /// How many are kept of each rule, and how many are not.
+    kept: BTreeMap<LeakRule, usize>,
+    more: BTreeMap<LeakRule, u64>,
     unread: Vec<Unread>,
 }
 
@@ -58,7 +61,8 @@ impl<'s> Walk<'s> {
             members: Limits::default().members * 4,
             window: Vec::new(),
             leaks: Leaks::new(),
-            more: 0,
+            kept: BTreeMap::new(),
+            more: BTreeMap::new(),
             unread: Vec::new(),
         }
     }
@@ -70,7 +74,7 @@ impl<'s> Walk<'s> {
     /// Does `what` with the member `name` as the place of all that is told.
     pub(super) fn within<T>(&mut self, name: &str, what: impl FnOnce(&mut Self) -> T) -> T {
         let name = name.strip_prefix("./").unwrap_or(name).trim_end_matches('/');
-        self.place.push(name.to_owned());
+        self.place.push(self.scanner.matcher.plain(name));
         let result = what(self);
         self.place.pop();
         result
@@ -82,29 +86,41 @@ impl<'s> Walk<'s> {
 
     fn unread(&mut self, reason: impl Into<String>) {
         if self.unread.len() < MOST {
-            let reason = reason.into();
+            let reason = self.scanner.matcher.plain(&reason.into());
             self.unread.push(Unread { place: self.here(), reason });
         }
     }
 
-    fn told(&mut self, rule: LeakRule, spot: &Spot<'_>, sight: Sight) {
+    fn told(
+        &mut self,
+        rule: LeakRule,
+        spot: &Spot<'_>,
+        severity: Severity,
+        excerpt: impl FnOnce() -> String,
+    ) {
+        if !self.scanner.rules.contains(&rule) {
+            return;
+        }
         let key = (self.here(), rule);
         if let Some(leak) = self.leaks.get_mut(&key) {
             leak.count += 1;
-            leak.severity = leak.severity.max(sight.severity);
+            leak.severity = leak.severity.max(severity);
             return;
         }
-        if self.leaks.len() >= MOST {
-            self.more += 1;
+        // What many of one rule are must not keep those of another from being seen.
+        let kept = self.kept.entry(rule).or_default();
+        if *kept >= MOST {
+            *self.more.entry(rule).or_default() += 1;
             return;
         }
+        *kept += 1;
         let excerpt = match spot.field {
-            Some(field) => format!("{field}: {}", sight.excerpt),
-            None => sight.excerpt,
+            Some(field) => format!("{field}: {}", excerpt()),
+            None => excerpt(),
         };
         let advice = advice::advice(rule, spot.kind, spot.field).to_owned();
         let (id, place) = (rule.id().to_owned(), key.0.clone());
-        let (severity, offset) = (sight.severity, spot.offset);
+        let offset = spot.offset;
         let leak = Leak { rule, id, severity, place, offset, count: 1, excerpt, advice, allowed: None };
         self.leaks.insert(key, leak);
     }
@@ -113,20 +129,17 @@ impl<'s> Walk<'s> {
     pub(super) fn field(&mut self, field: &str, value: &str) {
         let scanner = self.scanner;
         let spot = Spot { kind: None, offset: 0, field: Some(field) };
-        let whole = |rule: LeakRule| Sight { excerpt: value.to_owned(), severity: rule.severity() };
         for (rule, fields, names) in [
             (LeakRule::UserName, &["user", "group"][..], &scanner.users),
             (LeakRule::HostName, &["build-host"][..], &scanner.hosts),
         ] {
             if fields.contains(&field) && names.contains(value) && scanner.rules.contains(&rule) {
-                return self.told(rule, &spot, whole(rule));
+                return self.told(rule, &spot, rule.severity(), || scanner.matcher.plain(value));
             }
         }
-        let mut found = Vec::new();
-        scanner.matcher.bytes(value.as_bytes(), &mut |needle, _, sight| found.push((needle.rule, sight)));
-        for (rule, sight) in found {
-            self.told(rule, &spot, sight);
-        }
+        scanner.matcher.bytes(value.as_bytes(), &mut |needle, _, seen| {
+            self.told(needle.rule, &spot, seen.severity(), || seen.excerpt());
+        });
     }
 
     fn fields(&mut self, attributes: &[Attribute]) {
@@ -171,8 +184,8 @@ impl<'s> Walk<'s> {
     fn flat(&mut self, kind: Option<Kind>, input: &mut dyn Read) -> io::Result<()> {
         let mut window = std::mem::take(&mut self.window);
         let matcher = &self.scanner.matcher;
-        let result = matcher.stream(input, &mut window, &mut |needle, offset, sight| {
-            self.told(needle.rule, &Spot { kind, offset, field: None }, sight);
+        let result = matcher.stream(input, &mut window, &mut |needle, offset, seen| {
+            self.told(needle.rule, &Spot { kind, offset, field: None }, seen.severity(), || seen.excerpt());
         });
         self.window = window;
         result.map(|_| ())
@@ -293,28 +306,22 @@ impl<'s> Walk<'s> {
     /// Looks through a program: what is debugging information says where it was built, and may.
     fn program(&mut self, bytes: &[u8]) {
         let sections = Sections::of(bytes);
-        let scanner = self.scanner;
-        let kind = Some(Kind::Elf);
-        let mut found = Vec::new();
-        scanner.matcher.bytes(bytes, &mut |needle, offset, sight| {
-            found.push((rule(needle.rule, sections.is_debug(offset)), offset, sight));
+        let (scanner, left) = (self.scanner, Rc::clone(&self.left));
+        let mut tell = |rule: LeakRule, offset, seen: &Seen<'_>| {
+            let spot = Spot { kind: Some(Kind::Elf), offset, field: None };
+            let severity = if rule == LeakRule::DebugPath { Severity::Info } else { seen.severity() };
+            self.told(rule, &spot, severity, || seen.excerpt());
+        };
+        scanner.matcher.bytes(bytes, &mut |needle, offset, seen| {
+            tell(rule(needle.rule, sections.is_debug(offset)), offset, seen);
         });
-        let mut window = std::mem::take(&mut self.window);
+        let mut window = Vec::new();
         for (_, reader) in sections.unpacked() {
-            let mut reader = Metered { inner: reader, left: Rc::clone(&self.left) };
+            let mut reader = Metered { inner: reader, left: Rc::clone(&left) };
             // A damaged one was looked at as it is.
-            let _ = scanner.matcher.stream(&mut reader, &mut window, &mut |needle, offset, sight| {
-                found.push((rule(needle.rule, true), offset, sight));
+            let _ = scanner.matcher.stream(&mut reader, &mut window, &mut |needle, offset, seen| {
+                tell(rule(needle.rule, true), offset, seen);
             });
-        }
-        self.window = window;
-        for (rule, offset, mut sight) in found {
-            if rule == LeakRule::DebugPath {
-                sight.severity = Severity::Info;
-            }
-            if scanner.rules.contains(&rule) {
-                self.told(rule, &Spot { kind, offset, field: None }, sight);
-            }
         }
     }
 

@@ -1,12 +1,14 @@
 //! One pass over bytes, in pieces, for all needles at once.
 
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input};
-use model::credential::KEY_REACH;
+use model::Severity;
+use model::credential::{KEY_REACH, SHAPES};
 
-use super::needle::{Needle, Sight};
+use super::needle::{Excerpt, Needle, Sight};
 
 const PIECE: usize = 256 << 10;
 /// So much of what came before is kept, to see what a needle stands in.
@@ -24,7 +26,33 @@ pub(super) struct Matcher {
 }
 
 /// Who is told: which needle, where, and what is seen of it.
-pub(super) type Told<'a> = dyn FnMut(&Needle, u64, Sight) + 'a;
+pub(super) type Told<'a> = dyn FnMut(&Needle, u64, &Seen<'_>) + 'a;
+
+/// What is seen of a needle.
+pub(super) struct Seen<'a> {
+    matcher: &'a Matcher,
+    bytes: &'a [u8],
+    sight: Sight,
+}
+
+impl Seen<'_> {
+    pub(super) const fn severity(&self) -> Severity {
+        self.sight.severity
+    }
+
+    /// What may be shown of it. Looked for only when it is asked for: most of what is found is counted.
+    pub(super) fn excerpt(&self) -> String {
+        match &self.sight.excerpt {
+            Excerpt::Bytes(range) => self.matcher.shown(self.bytes, range.clone()),
+            Excerpt::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// What stands for what nobody may see.
+const HIDDEN: &str = "***";
+/// No token is longer.
+const TOKEN: usize = 512;
 
 impl Matcher {
     pub(super) fn new(needles: Vec<Needle>) -> Self {
@@ -100,9 +128,50 @@ impl Matcher {
             }
             if let Some(sight) = needle.look(bytes, at, binary) {
                 last = Some((at, needle.rule));
-                told(needle, base + at as u64, sight);
+                told(needle, base + at as u64, &Seen { matcher: self, bytes, sight });
             }
         }
+    }
+}
+
+impl Matcher {
+    /// A text as it may be shown: without secrets and without what makes a token one.
+    pub(super) fn plain(&self, text: &str) -> String {
+        self.shown(text.as_bytes(), 0..text.len())
+    }
+
+    /// The bytes of `range`, likewise; what is cut off at either end was looked at as it stands.
+    fn shown(&self, bytes: &[u8], range: Range<usize>) -> String {
+        let longest = self.needles.iter().map(|needle| needle.text.len()).max().unwrap_or(0) + TOKEN;
+        let around = range.start.saturating_sub(longest)..range.end.saturating_add(longest).min(bytes.len());
+        let secrets = self.automaton().find_overlapping_iter(Input::new(bytes).span(around.clone()));
+        let secrets = secrets.filter_map(|found| {
+            let needle = &self.needles[found.pattern().as_usize()];
+            needle.is_secret().then(|| found.start()..found.end())
+        });
+        // Tokens too, whether they are looked for or not.
+        let tokens = SHAPES.iter().flat_map(|shape| {
+            let marks = memchr::memmem::find_iter(&bytes[around.clone()], shape.prefix);
+            marks.filter_map(|at| {
+                let at = around.start + at;
+                Some(at + shape.prefix.len()..shape.end_of_any(bytes, at)?)
+            })
+        });
+        let mut hidden: Vec<Range<usize>> = secrets
+            .chain(tokens)
+            .filter(|hidden| hidden.start < range.end && hidden.end > range.start)
+            .collect();
+        hidden.sort_by_key(|hidden| hidden.start);
+        let (mut text, mut at) = (String::new(), range.start);
+        for hidden in hidden {
+            if hidden.end > at {
+                text.push_str(&String::from_utf8_lossy(&bytes[at..hidden.start.max(at)]));
+                text.push_str(if hidden.start >= at { HIDDEN } else { "" });
+                at = hidden.end.min(range.end);
+            }
+        }
+        text.push_str(&String::from_utf8_lossy(&bytes[at..range.end]));
+        text
     }
 }
 

@@ -55,7 +55,7 @@ fn a_path_in_a_class_in_a_jar_in_an_archive_is_told_with_its_place() {
     let at = class.windows(10).position(|window| window == b"/build/src").unwrap();
     assert_eq!(leak.offset, at as u64);
     assert!(leak.advice.contains("relative"), "{}", leak.advice);
-    assert!(scan.unread.is_empty() && scan.more == 0);
+    assert!(scan.unread.is_empty() && scan.more.is_empty());
 }
 
 #[test]
@@ -156,6 +156,60 @@ fn secrets_keys_and_tokens_are_found_and_never_shown() {
             ("token", "token", "error", "a registry token: npm_…"),
         ]
     );
+}
+
+/// Not written whole, so that no file here holds one.
+fn token() -> String {
+    ["npm", "_aB3dE6gH9jK2mN5pQ8rS1tU4vW7xY0zA3bC6"].concat()
+}
+
+#[test]
+fn a_token_behind_a_thousand_paths_is_seen() {
+    let scene = Scene::new();
+    scene.write("token", token());
+    scene.run(
+        "mkdir p; for n in $(seq 1100); do echo /build/src/x >p/$n; done; mv token p/zz; tar -cf x.tar p",
+    );
+    let scan = scan("x.tar", &scene.read("x.tar"));
+    assert_eq!(scan.leaks.len(), 1001);
+    assert!(scan.leaks.iter().any(|leak| leak.rule == LeakRule::Token && leak.place == "p/zz"));
+    assert_eq!(scan.more, [(LeakRule::BuildPath, 100)].into());
+}
+
+#[test]
+fn no_token_or_secret_is_in_what_is_told() {
+    let scene = Scene::new();
+    let token = token();
+    // In programs, texts follow each other without anything between.
+    scene.write("rust", format!("\0/build/src/a.rs{token}\0"));
+    scene.write("text", format!("/build/src/{token}/x and /build/src/correct horse battery\n"));
+    scene.write("config", "password = /build/src/x\n");
+    scene.run(&format!("mkdir -p 'd/{token}' 'd/correct horse battery'; cp config 'd/{token}/x'; cp config 'd/correct horse battery/y'"));
+    scene.run(&format!("printf '\\037\\213\\010' >'d/{token}/x.gz'; tar -cf x.tar rust text d"));
+    let scan = scan("x.tar", &scene.read("x.tar"));
+    let told = format!("{scan:?}");
+    assert!(!told.contains(&token[4..]) && !told.contains("correct horse"), "{scan:#?}");
+    let found = |place: &str, rule: LeakRule| {
+        let leak = scan.leaks.iter().find(|leak| leak.place == place && leak.rule == rule);
+        leak.unwrap_or_else(|| panic!("{place} {rule:?}: {scan:#?}")).excerpt.clone()
+    };
+    assert_eq!(found("rust", LeakRule::Token), "a registry token: npm_…");
+    assert_eq!(found("rust", LeakRule::BuildPath), "/build/src/a.rsnpm_***");
+    assert_eq!(found("text", LeakRule::BuildPath), "/build/src/npm_***/x");
+    assert_eq!(found("d/npm_***/x", LeakRule::BuildPath), "/build/src/x");
+    assert_eq!(found("d/***/y", LeakRule::BuildPath), "/build/src/x");
+}
+
+#[test]
+fn where_debuggers_look_can_be_asked_for_alone() {
+    let scene = Scene::new();
+    scene.write("x.c", "int main(void) { return 0; }");
+    scene.run("gcc -g -fdebug-prefix-map=$PWD=/build/src -o x x.c");
+    let wanted = Wanted { rules: [LeakRule::DebugPath].into(), ..wanted() };
+    let scanner = Scanner::new(&wanted);
+    let mut scanning = scanner.begin();
+    scanning.file("x", &mut Cursor::new(scene.read("x"))).unwrap();
+    assert_eq!(places(&scanning.finish()), [("", "debug-path")]);
 }
 
 #[test]

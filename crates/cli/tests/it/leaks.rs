@@ -98,6 +98,26 @@ fn a_leak_is_denied_unless_a_line_allows_it() {
 }
 
 #[test]
+fn what_is_not_kept_is_denied_and_what_could_not_be_opened_is_told() {
+    let home = Home::own();
+    let text = recipe(
+        "[[step]]\nname = \"build\"\nrun = [\"mkdir out\", \"for n in $(seq 1001); do echo $PWD/x > out/$n; done\", \
+         \"printf '\\\\037\\\\213\\\\010' > out/cut.gz\"]\noutputs = [\"out\"]\n\n[[artifact]]\nname = \"x.tar\"\n\
+         format = \"tar\"\nfrom = \"step:build/out\"\nprefix = \"x\"\n\
+         allow-leaks = [{ rule = \"build-path\", path = \"x/*\", reason = \"as many as are looked at\" }]\n",
+    );
+    let project = Project::new(&text, &[]);
+    let ran = home.run(project.path(), &["build", "--progress", "line"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.err.contains("x.tar: 1 more such findings"), "{}", ran.err);
+    assert!(ran.err.contains("x.tar!/x/cut.gz could not be looked into: damaged gzip"), "{}", ran.err);
+    let (code, error) = home.json(project.path(), &["build", "--leaks", "deny"]);
+    assert_eq!(code, 23, "{error:#}");
+    assert_eq!(error["title"], "`x.tar` has a leak that no line of the recipe allows");
+    assert_eq!(error["lines"], serde_json::json!(["and 1 more in x.tar"]));
+}
+
+#[test]
 fn the_value_of_a_secret_that_came_with_the_source_is_found() {
     let home = Home::own();
     let text = recipe(
@@ -138,4 +158,8 @@ fn scan_looks_through_any_file() {
     );
     assert_eq!(home.run(at, &["scan", "nowhere"]).code, Some(1));
     assert_eq!(home.run(at, &["scan", "d", "--rule", "tokens"]).code, Some(2));
+    // There are no secrets here that could be looked for: none found would say nothing.
+    let ran = home.run(at, &["scan", "d", "--rule", "secret"]);
+    assert_eq!(ran.code, Some(2));
+    assert!(ran.err.contains("expected one of "), "{}", ran.err);
 }

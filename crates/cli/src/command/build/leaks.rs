@@ -42,11 +42,21 @@ pub(super) fn tell(session: &Session, built: &Built) {
             let advice = Some(advice.trim().to_owned());
             session.tell(&Event::Warning { text: text.to_owned(), advice });
         }
-        if counting.len() > TOLD {
-            let more = counting.len() - TOLD;
+        let more = counting.len().saturating_sub(TOLD) as u64 + report.unseen();
+        if more > 0 {
             let text =
                 format!("{}: {more} more such findings: `selfsame show --raw {digest}`", report.artifact);
             session.tell(&Event::Note { text });
+        }
+        if let [first, rest @ ..] = report.unread.as_slice() {
+            let place = if first.place.is_empty() { String::new() } else { format!("!/{}", first.place) };
+            let others = if rest.is_empty() { String::new() } else { format!(", and {} others", rest.len()) };
+            let text = format!(
+                "{}{place} could not be looked into{others}: {}; its bytes were looked at as they are",
+                report.artifact, first.reason
+            );
+            let advice = Some(format!("`selfsame show --raw {digest}` has all"));
+            session.tell(&Event::Warning { text, advice });
         }
     }
 }

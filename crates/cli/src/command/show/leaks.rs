@@ -57,7 +57,8 @@ pub(super) fn text(looked: &Looked) -> String {
     }
     let info = report.count(model::Severity::Info);
     let allowed = report.findings.iter().filter(|leak| leak.allowed.is_some()).count();
-    let more = counting.len().saturating_sub(SHOWN);
+    let unseen = usize::try_from(report.unseen()).unwrap_or(usize::MAX);
+    let more = counting.len().saturating_sub(SHOWN).saturating_add(unseen);
     let rest: Vec<String> = [
         (more, "more"),
         (info, "that are only worth knowing"),
@@ -68,7 +69,7 @@ pub(super) fn text(looked: &Looked) -> String {
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{count} {what}"))
     .collect();
-    match (rest.is_empty(), counting.is_empty()) {
+    match (rest.is_empty(), counting.is_empty() && unseen == 0) {
         (true, true) => text.push_str("  none\n"),
         (true, false) => {}
         (false, _) => {
