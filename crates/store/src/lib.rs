@@ -13,6 +13,7 @@
 //! | `actions/ab/<64 hex>` | an action's result, sealed with a checksum | temp file, rename |
 //! | `memos/SPACE/ab/<64 hex>` | small caches that may be lost at any time, sealed likewise | temp file, rename |
 //! | `trees/BOOT/<64 hex>.<mtime>[.rw]/root` | a tree on disk, made once, never written to | temp directory, rename |
+//! | `trees/BOOT/<64 hex>.layer/root` | a directory that somebody else filled ([`Store::unpacked`]) | likewise |
 //! | `quarantine/` | what was found damaged | rename |
 //! | `tmp/<process>/` | unfinished files and scratch directories of one process, which holds a `flock` on it | |
 //! | `lease` | shared `flock`: in use; exclusive: garbage collection | |
@@ -48,6 +49,7 @@ mod import;
 mod materialise;
 mod remove;
 mod scan;
+mod unpacked;
 
 mod action;
 mod memo;

@@ -119,7 +119,7 @@ impl Seal {
 }
 
 /// False if something is there already.
-fn rename_if_free(from: &Path, to: &Path) -> Result<bool, StoreError> {
+pub(crate) fn rename_if_free(from: &Path, to: &Path) -> Result<bool, StoreError> {
     use rustix::io::Errno;
     match rustix::fs::rename(from, to) {
         Ok(()) => Ok(true),
@@ -140,13 +140,13 @@ pub(crate) fn boot_id() -> &'static str {
 }
 
 /// Held by the one thread of this process that makes a tree, so that the others do not make it too.
-struct Turn<'a> {
+pub(crate) struct Turn<'a> {
     store: &'a Store,
     key: PathBuf,
 }
 
 impl<'a> Turn<'a> {
-    fn wait(store: &'a Store, key: &Path) -> Self {
+    pub(crate) fn wait(store: &'a Store, key: &Path) -> Self {
         let mut making = lock(&store.inner.making);
         while !HashSet::insert(&mut making, key.to_owned()) {
             making = store.inner.made.wait(making).unwrap_or_else(PoisonError::into_inner);

@@ -119,7 +119,10 @@ impl Store {
             }
             step();
         }
-        for tree in &trees {
+        let unpacked = |home: &Path| {
+            home.file_name().and_then(|name| name.to_str()).is_some_and(crate::unpacked::is_unpacked)
+        };
+        for tree in trees.iter().filter(|tree| !unpacked(&tree.home)) {
             report.trees += 1;
             let why = match tree.named {
                 None => Some("no tree has such a name".to_owned()),
