@@ -13,7 +13,6 @@
 
 mod agreement;
 mod confirm;
-mod deb822;
 mod error;
 mod fetch;
 mod lock;

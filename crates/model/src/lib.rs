@@ -16,6 +16,7 @@ pub mod reapi;
 pub mod tree;
 
 pub mod conditions;
+pub mod deb822;
 pub mod diagnostic;
 pub mod dockerfile;
 pub mod limits;

@@ -4,6 +4,7 @@
 //! and a lock survives a change of mirror. The format is specified in `docs/formats/lock.md`.
 
 mod declared;
+pub mod installed;
 mod parts;
 mod stale;
 mod text;

@@ -7,7 +7,7 @@ mod depends;
 use model::RelPath;
 
 use super::{Adapter, Component, EcosystemError, Files, Found, Product, Tool};
-use crate::deb822::{Paragraph, paragraphs};
+use model::deb822::{Paragraph, paragraphs};
 
 pub(super) use depends::build_depends;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Host;
-use crate::deb822;
+use model::deb822;
 
 /// One archive that the package manager knows: a base address and a suite.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use model::oci::{Configuration, Place, Platform, Reference};
 use model::{Conditions, Digest, Timestamp};
 use store::Store;
 
-pub(super) use installed::{distro, dpkg, fields};
+pub(super) use model::lock::installed::{distro, dpkg, fields};
 
 use super::ASSEMBLER;
 use crate::http::Client;

@@ -1,8 +1,8 @@
 //! What a source package builds with, as a recipe asks for it (Debian Policy 7.1 and 7.7, BuildProfileSpec).
 
 use super::{ARCH, control};
-use crate::deb822::paragraphs;
 use crate::ecosystem::{Files, Found};
+use model::deb822::paragraphs;
 
 /// The profile of a build without tests.
 const PROFILES: [&str; 1] = ["nocheck"];

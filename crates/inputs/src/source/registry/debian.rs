@@ -5,10 +5,10 @@ use model::recipe::Debian;
 use model::{Purl, RelPath};
 
 use super::{Check, Located, RegistryError, Remote, answer};
-use crate::deb822::paragraphs;
 use crate::http::{Client, join};
 use crate::toolchain::debian::Archive;
 use crate::{Context, InputError};
+use model::deb822::paragraphs;
 
 /// The archive of the suite that the purl's `distro` names, else that of the toolchain.
 fn archive(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::deb822::paragraphs;
+use model::deb822::paragraphs;
 
 /// Debian's short names that are not those of SPDX. Names that are the same in both are in [`SAME`].
 const NAMES: &[(&str, &str)] = &[

@@ -23,8 +23,8 @@ use super::assemble::FixError;
 use super::stanza;
 use super::unpack::merged;
 use crate::ArchiveError;
-use crate::deb822::paragraphs;
 use crate::toolchain::links;
+use model::deb822::paragraphs;
 
 /// What dpkg remembers of one package.
 #[derive(Debug, Default)]

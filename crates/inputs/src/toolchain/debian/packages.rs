@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{Digest, RelPath};
 
 use super::{DebianError, Version};
-use crate::deb822::{Paragraph, paragraphs};
+use model::deb822::{Paragraph, paragraphs};
 
 /// One package of an index.
 #[derive(Debug, Clone)]

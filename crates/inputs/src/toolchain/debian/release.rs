@@ -11,7 +11,7 @@ use pgp::types::{KeyDetails, Tag};
 
 use super::DebianError;
 use crate::HostError;
-use crate::deb822::paragraphs;
+use model::deb822::paragraphs;
 
 /// A verified `InRelease`.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! A package's control file as dpkg keeps it in its status file (`fieldinfos` in dpkg's `lib/dpkg/parse.c`).
 
-use crate::deb822::Paragraph;
+use model::deb822::Paragraph;
 
 /// How dpkg writes a field.
 #[derive(Clone, Copy)]
@@ -108,7 +108,7 @@ fn relation(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::deb822::paragraphs;
+    use model::deb822::paragraphs;
 
     #[test]
     fn fields_stand_in_the_order_of_dpkg() {

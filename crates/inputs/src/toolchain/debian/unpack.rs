@@ -13,7 +13,7 @@ use super::packages::Relation;
 use crate::archive::ar::Ar;
 use crate::archive::builder::keep;
 use crate::archive::{ArchiveError, LIMIT, member_path, tar};
-use crate::deb822::paragraphs;
+use model::deb822::paragraphs;
 
 /// What a package puts into the tree.
 #[derive(Debug)]

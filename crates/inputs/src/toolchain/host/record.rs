@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use model::lock::Installed;
 
 use super::super::image::dpkg;
-use crate::deb822::paragraphs;
 use crate::toolchain::debian;
+use model::deb822::paragraphs;
 
 /// What is installed. Empty where there is no such record.
 pub(super) struct Record {

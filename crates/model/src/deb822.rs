@@ -2,10 +2,10 @@
 
 /// One paragraph, read lazily: an index of packages has tens of thousands, of which few are looked at closely.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Paragraph<'a>(&'a str);
+pub struct Paragraph<'a>(&'a str);
 
 /// The paragraphs of `text`. Lines that begin with `#` are comments.
-pub(crate) fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
+pub fn paragraphs(text: &str) -> impl Iterator<Item = Paragraph<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
         loop {
@@ -39,12 +39,12 @@ fn split(text: &str) -> (&str, &str) {
 
 impl<'a> Paragraph<'a> {
     /// All of it.
-    pub(crate) fn text(self) -> &'a str {
+    pub fn text(self) -> &'a str {
         self.0
     }
 
     /// The fields in order: name and raw value, which may span lines.
-    pub(crate) fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub fn fields(self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
             loop {
@@ -62,7 +62,7 @@ impl<'a> Paragraph<'a> {
     }
 
     /// The value of the field `name`, in any case.
-    pub(crate) fn get(self, name: &str) -> Option<&'a str> {
+    pub fn get(self, name: &str) -> Option<&'a str> {
         self.fields().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v)
     }
 }
