@@ -19,11 +19,11 @@ use std::io::Write;
 use super::Packing;
 use crate::PackError;
 
-pub use configuration::{Base, Described, configuration};
+pub use configuration::{Base, Built, Described, built, configuration};
 pub use documents::{Blob, LAYOUT, Listed, index, manifest, saved};
 pub use entry::{LayerEntry, What, entries, entries_on};
 pub use layer::{LayerOptions, layer, layer_on};
-pub use members::{LayerMember, MemberError, members, plain};
+pub use members::{LayerMember, MemberError, members, plain, unwrapped};
 
 /// What [`layer`] writes.
 pub const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";

@@ -15,6 +15,7 @@ use crate::listing::{Entry, Kind};
 use crate::{PackError, Piece, member};
 
 pub(super) use normal::{Owners, normalise, replace, rewrite};
+pub(crate) use read::Member;
 pub(super) use read::read;
 pub(crate) use stream::{Broken, stream};
 
@@ -249,7 +250,7 @@ fn write_global(out: &mut Vec<u8>, global: &BTreeMap<Vec<u8>, Vec<u8>>) {
 }
 
 /// Appends a member as it was read, with this content.
-fn write_member(out: &mut Vec<u8>, member: &read::Member<'_>, data: &[u8]) {
+fn write_member(out: &mut Vec<u8>, member: &Member<'_>, data: &[u8]) {
     let header = Header {
         typeflag: member.kind,
         prefix: b"",

@@ -231,7 +231,7 @@ impl<'s> Walk<'s> {
     }
 
     fn tar(&mut self, input: &mut dyn BufRead) -> io::Result<()> {
-        let ended = tar::stream(input, &mut |member, content| {
+        let ended = tar::stream(input, &mut |member, _, content| {
             if !self.member() {
                 return Ok(());
             }

@@ -1,7 +1,8 @@
 //! The configuration: what an image is for, how it is run, what its layers are; what it inherits of its base.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use model::dockerfile::Config;
 use model::oci::{OciError, Platform};
 use model::recipe::Run;
 use model::statement::canonical_json;
@@ -59,6 +60,9 @@ struct Inherited {
     labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Option::is_none")]
     shell: Option<Vec<String>>,
+    /// What a base has of it was done in what begins with it, and is not inherited.
+    #[serde(skip_deserializing, skip_serializing_if = "Vec::is_empty")]
+    on_build: Vec<String>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     stop_signal: String,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
@@ -109,6 +113,12 @@ impl Base {
         &self.rootfs.diff_ids
     }
 
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        self.config.labels.clone()
+    }
+
     /// One entry for each layer, at least. A base that tells no history, or another one than that of its layers, gets one
     /// without words: readers match the entries to the layers.
     fn history(&self) -> Vec<Value> {
@@ -122,30 +132,82 @@ impl Base {
     }
 }
 
+/// What the configuration of an image is made of that says all of how it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built<'a> {
+    /// What the image is for.
+    pub platform: &'a Platform,
+    /// When it was made, and each of its layers: the time of the sources.
+    pub created: Timestamp,
+    /// How it is run, what it inherits among it.
+    pub config: &'a Config,
+    /// Its own layers, the lowest first: the hash of the tar, and what made it, for people.
+    pub layers: &'a [(Sha256, String)],
+}
+
 /// Writes a configuration.
 #[must_use]
 pub fn configuration(image: &Described<'_>, base: Option<&Base>) -> Vec<u8> {
     let nothing = Base::default();
     let base = base.unwrap_or(&nothing);
-    let created = image.created.to_string();
+    let config = merged(image, &base.config);
+    canonical_json(&document(image.platform, image.created, image.layers, base, &config))
+}
+
+/// Writes a configuration of which `base` gives nothing but layers and their history.
+#[must_use]
+pub fn built(image: &Built<'_>, base: Option<&Base>) -> Vec<u8> {
+    let nothing = Base::default();
+    let base = base.unwrap_or(&nothing);
+    let config = image.config;
+    let set = |names: &BTreeSet<String>| names.iter().map(|name| (name.clone(), Empty {})).collect();
+    let run = Inherited {
+        cmd: config.cmd.clone().filter(|list| !list.is_empty()),
+        entrypoint: config.entrypoint.clone().filter(|list| !list.is_empty()),
+        env: config.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        exposed_ports: set(&config.ports),
+        healthcheck: config.health.as_ref().and_then(|health| serde_json::to_value(health).ok()),
+        labels: config.labels.clone(),
+        shell: config.shell.clone(),
+        on_build: config.on_build.clone(),
+        stop_signal: config.stop_signal.clone().unwrap_or_default(),
+        user: config.user.clone(),
+        volumes: set(&config.volumes),
+        working_dir: config.workdir.clone(),
+    };
+    let mut document = document(image.platform, image.created, image.layers, base, &run);
+    if !config.author.is_empty() {
+        document["author"] = json!(config.author);
+    }
+    canonical_json(&document)
+}
+
+fn document(
+    platform: &Platform,
+    created: Timestamp,
+    layers: &[(Sha256, String)],
+    base: &Base,
+    config: &Inherited,
+) -> Value {
+    let created = created.to_string();
     let mut history = base.history();
     let mut diff_ids = base.rootfs.diff_ids.clone();
-    for (diff_id, made_by) in image.layers {
+    for (diff_id, made_by) in layers {
         history.push(json!({ "created": created, "created_by": made_by }));
         diff_ids.push(format!("sha256:{diff_id}"));
     }
     let mut document = json!({
-        "architecture": image.platform.architecture,
-        "os": image.platform.os,
+        "architecture": platform.architecture,
+        "os": platform.os,
         "created": created,
-        "config": merged(image, &base.config),
+        "config": config,
         "history": history,
         "rootfs": { "type": "layers", "diff_ids": diff_ids },
     });
-    if !image.platform.variant.is_empty() {
-        document["variant"] = json!(image.platform.variant);
+    if !platform.variant.is_empty() {
+        document["variant"] = json!(platform.variant);
     }
-    canonical_json(&document)
+    document
 }
 
 /// How the image is run: the base's way, changed where the image says so.

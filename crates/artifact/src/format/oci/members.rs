@@ -1,6 +1,10 @@
 //! Reads the layers of images, whoever wrote them: one member after the other, however large a layer is.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, Read};
+
+use super::super::tar::{self, Broken, Member};
 
 /// One member of a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +27,10 @@ pub struct LayerMember {
     pub size: u64,
     /// Where in the archive its content begins.
     pub at: u64,
-    /// Extended attributes and what else pax says that is not above, as `KEY=VALUE`, sorted.
+    /// Extended attributes, numbers of devices and what else pax says that is not above, as `KEY=VALUE`, sorted.
     pub more: Vec<String>,
+    /// Extended attributes, by their whole names.
+    pub attributes: BTreeMap<String, Vec<u8>>,
 }
 
 /// Why a layer cannot be read.
@@ -63,73 +69,105 @@ pub fn plain<'a>(mut reader: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>
     })
 }
 
+/// As [`plain`], for archives that a Dockerfile adds: of xz and bzip2 too.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn unwrapped<'a>(mut reader: impl BufRead + 'a) -> io::Result<Box<dyn Read + 'a>> {
+    let head = reader.fill_buf()?;
+    if head.starts_with(b"\xfd7zXZ\0") {
+        return Ok(Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(reader)));
+    }
+    if head.starts_with(b"BZh") {
+        return Ok(Box::new(bzip2::bufread::MultiBzDecoder::new(reader)));
+    }
+    plain(reader)
+}
+
 /// Calls `each` for every member of a decompressed layer, in order, with its content. Everything is read to the end.
 ///
 /// # Errors
-/// If the layer is damaged or has too much in it; whatever `each` says.
+/// If the layer is damaged, has too much in it or a sparse file; whatever `each` says.
 pub fn members<E: From<MemberError>>(
     reader: &mut dyn Read,
     mut each: impl FnMut(LayerMember, &mut dyn Read) -> Result<(), E>,
 ) -> Result<(), E> {
     let damaged = |error| E::from(MemberError::Damaged(error));
-    let mut limited = reader.take(BYTES);
-    let mut archive = tar::Archive::new(&mut limited);
-    let mut count = 0;
-    for entry in archive.entries().map_err(damaged)? {
-        let mut entry = entry.map_err(damaged)?;
+    let passed = Cell::new(0);
+    let mut counted = Counted { inner: reader.take(BYTES), passed: &passed };
+    let (mut count, mut stopped) = (0, None);
+    let read = tar::stream(&mut counted, &mut |member, size, content| {
         count += 1;
-        if count > MEMBERS {
-            return Err(MemberError::TooLarge { limit: MEMBERS, unit: "members" }.into());
-        }
-        let member = member(&mut entry).map_err(damaged)?;
-        if let Some(member) = member {
-            each(member, &mut entry)?;
-        }
+        let told = if count > MEMBERS {
+            Err(MemberError::TooLarge { limit: MEMBERS, unit: "members" }.into())
+        } else {
+            each(layer_member(member, size, passed.get()), content)
+        };
+        told.map_err(|error| {
+            stopped = Some(error);
+            io::Error::other("told already")
+        })
+    });
+    if let Some(error) = stopped {
+        return Err(error);
     }
-    io::copy(&mut limited, &mut io::sink()).map_err(damaged)?;
-    if limited.limit() == 0 {
+    match read {
+        Ok(()) => {}
+        Err(Broken::Input(error)) => return Err(damaged(error)),
+        Err(Broken::Archive(error)) => return Err(damaged(io::Error::other(error))),
+    }
+    io::copy(&mut counted, &mut io::sink()).map_err(damaged)?;
+    if counted.inner.limit() == 0 {
         return Err(MemberError::TooLarge { limit: BYTES, unit: "bytes" }.into());
     }
     Ok(())
 }
 
-/// What a header says; nothing of one that speaks of the whole archive.
-fn member<R: Read>(entry: &mut tar::Entry<'_, R>) -> io::Result<Option<LayerMember>> {
-    let lossy = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let name = lossy(&entry.path_bytes());
-    let target = entry.link_name_bytes().map(|bytes| lossy(&bytes)).unwrap_or_default();
-    let mut more = Vec::new();
-    if let Some(records) = entry.pax_extensions()? {
-        for record in records {
-            let record = record?;
-            let key = lossy(record.key_bytes());
-            // These are in the fields.
-            if !["path", "linkpath", "size", "uid", "gid", "uname", "gname", "mtime"].contains(&key.as_str())
-            {
-                more.push(format!("{key}={}", lossy(record.value_bytes())));
-            }
+/// Counts what is read.
+struct Counted<'a, R> {
+    inner: R,
+    passed: &'a Cell<u64>,
+}
+
+impl<R: Read> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.passed.set(self.passed.get() + count as u64);
+        Ok(count)
+    }
+}
+
+fn layer_member(member: &Member<'_>, size: u64, at: u64) -> LayerMember {
+    let name = lossy(&member.name);
+    let mut more: Vec<String> = Vec::new();
+    let mut attributes = BTreeMap::new();
+    for (key, value) in &member.pax {
+        let key = lossy(key);
+        if let Some(name) = key.strip_prefix("SCHILY.xattr.") {
+            attributes.insert(name.to_owned(), value.clone());
         }
+        more.push(format!("{key}={}", lossy(value)));
+    }
+    if matches!(member.kind, b'3' | b'4') {
+        more.push(format!("device={}:{}", member.device.0, member.device.1));
     }
     more.sort();
-    let header = entry.header();
-    let kind = match header.entry_type().as_byte() {
-        // Old archives mark a directory only by the slash.
-        0 | b'0' | b'7' | b'S' if name.ends_with('/') => '5',
-        0 | b'7' | b'S' => '0',
-        b'g' => return Ok(None),
-        other => char::from(other),
-    };
     let clean: Vec<&str> = name.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    Ok(Some(LayerMember {
+    LayerMember {
         name: if clean.is_empty() { ".".to_owned() } else { clean.join("/") },
-        kind,
-        mode: header.mode()? & 0o7777,
-        uid: header.uid()?,
-        gid: header.gid()?,
-        mtime: header.mtime()?,
-        target,
-        size: entry.size(),
-        at: entry.raw_file_position(),
+        kind: char::from(member.kind),
+        mode: u32::try_from(member.mode).unwrap_or(0) & 0o7777,
+        uid: member.uid,
+        gid: member.gid,
+        mtime: member.mtime,
+        target: lossy(&member.target),
+        size,
+        at,
         more,
-    }))
+        attributes,
+    }
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }

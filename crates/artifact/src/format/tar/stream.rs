@@ -23,10 +23,10 @@ pub(crate) enum Broken {
     Archive(ReadError),
 }
 
-/// Hands each member to `each`, with its content. The member's own `data` is empty. What `each` leaves is passed over.
+/// Hands each member to `each`, with its length and its content. The member's own `data` is empty. What `each` leaves is passed over.
 pub(crate) fn stream(
     input: &mut dyn Read,
-    each: &mut dyn FnMut(&Member<'_>, &mut dyn Read) -> io::Result<()>,
+    each: &mut dyn FnMut(&Member<'_>, u64, &mut dyn Read) -> io::Result<()>,
 ) -> Result<(), Broken> {
     let mut at = 0;
     let mut pax: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
@@ -72,7 +72,7 @@ pub(crate) fn stream(
                 member.name = long_name.take().unwrap_or(member.name);
                 member.target = long_target.take().unwrap_or(member.target);
                 let mut content = Read::take(&mut *input, size);
-                each(&member, &mut content).map_err(Broken::Input)?;
+                each(&member, size, &mut content).map_err(Broken::Input)?;
                 io::copy(&mut content, &mut io::sink()).map_err(Broken::Input)?;
                 if content.limit() > 0 {
                     let fields = Fields::new(Kind::Tar, &[]);
