@@ -143,7 +143,7 @@ impl Prepared {
 }
 
 /// An absolute path as one relative to the root.
-fn plain(path: &str) -> Result<&Path, SandboxError> {
+pub(crate) fn plain(path: &str) -> Result<&Path, SandboxError> {
     let relative = path.strip_prefix('/').map(Path::new).filter(|path| !path.as_os_str().is_empty());
     let is_plain = |path: &&Path| path.components().all(|part| matches!(part, Component::Normal(_)));
     relative.filter(is_plain).filter(|_| !path.contains('\0')).ok_or_else(|| SandboxError::Invalid {

@@ -250,6 +250,21 @@ pub(crate) fn become_user(uid: u32, gid: u32) -> Answer<()> {
 }
 
 /// Makes the cgroup that this process is in the root of all that it sees of them.
+pub(crate) fn unshare_users() -> Answer<()> {
+    // SAFETY: no pointers are passed.
+    done(c_long::from(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) }))
+}
+
+/// Becomes user and group 0 of its namespace, and of no other group.
+pub(crate) fn be_root() -> Answer<()> {
+    // SAFETY: no groups are passed.
+    done(c_long::from(unsafe { libc::setgroups(0, ptr::null()) }))?;
+    // SAFETY: no pointers are passed.
+    done(c_long::from(unsafe { libc::setresgid(0, 0, 0) }))?;
+    // SAFETY: no pointers are passed.
+    done(c_long::from(unsafe { libc::setresuid(0, 0, 0) }))
+}
+
 pub(crate) fn unshare_cgroups() -> Answer<()> {
     // SAFETY: no pointers.
     done(c_long::from(unsafe { libc::unshare(libc::CLONE_NEWCGROUP) }))

@@ -61,11 +61,9 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
     let Spec { secrets, gateway, conditions, timeout, limits, trace, degraded, io, cancel, .. } = spec;
     layout::check(conditions)?;
     let place = Place::of(&spec_files)?;
-    if let (Files::Image(_), true) = (&spec_files, degraded || !secrets.is_empty()) {
-        let (what, expected) =
-            ("the sandbox of an image", "one that is sealed, with secrets among its mounts");
-        let found = if degraded { "degraded" } else { "secrets" }.to_owned();
-        return Err(SandboxError::Invalid { what, expected, found });
+    if let (Files::Image(_), true) = (&spec_files, degraded) {
+        let (what, expected) = ("the sandbox of an image", "one that is sealed");
+        return Err(SandboxError::Invalid { what, expected, found: "degraded".to_owned() });
     }
     let command = Command::new(arguments, env)?;
     let mut lacks = if degraded { probe::lacks(scratch)? } else { Lacks::default() };
@@ -75,12 +73,15 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         let fix = "`selfsame doctor` says what would give it one".to_owned();
         return Err(SandboxError::Refused { cause, fix });
     }
-    let laid = gateway.map_or_else(Vec::new, Gateway::files);
+    let mut laid = gateway.map_or_else(Vec::new, Gateway::files);
     let (layout, dirs) = match &spec_files {
         Files::Trees { root, work } => {
             (Layout::plan(root, conditions, laid, lacks)?, vec![*root, *work, scratch])
         }
         Files::Image(image) => {
+            for (path, content) in secrets {
+                laid.push((image::plain(path)?.to_string_lossy().into_owned(), content.to_vec()));
+            }
             let dirs = image.layers.iter().copied().chain([scratch]).collect();
             (Layout::of_image(conditions, laid), dirs)
         }
@@ -144,7 +145,10 @@ pub fn run(spec: Spec<'_>) -> Result<Outcome, SandboxError> {
         cgroup: false,
         room: room_in_memory(&limits),
         command,
-        secrets: secret_files(secrets)?,
+        secrets: match &spec_files {
+            Files::Image(_) => Vec::new(),
+            Files::Trees { .. } => secret_files(secrets)?,
+        },
         gateway: gateway.is_some(),
         descriptors: channels.inherited(),
         lacks,

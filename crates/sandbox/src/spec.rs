@@ -27,7 +27,8 @@ pub struct Spec<'a> {
     /// The whole environment; nothing else is inherited.
     pub env: &'a BTreeMap<String, String>,
     /// Files of `/run/secrets`, by name, sorted: in memory that is never swapped, readable by the builder alone. Without any, there
-    /// is no such directory.
+    /// is no such directory. Of an image, by absolute path instead: files in memory, over those of the image, that all of its
+    /// users may read.
     pub secrets: &'a [(&'a str, &'a [u8])],
     /// What stands at the end of the only way out of the command's network; without one, there is no way.
     pub gateway: Option<&'a dyn Gateway>,
@@ -61,7 +62,7 @@ pub enum Files<'a> {
         work: &'a Path,
     },
     /// For an instruction of a Dockerfile: an image. The conditions' user, home and build path have no meaning then;
-    /// [`Spec::degraded`] and [`Spec::secrets`] are refused.
+    /// [`Spec::degraded`] is refused.
     Image(Image<'a>),
 }
 
