@@ -96,8 +96,8 @@ pub fn compare(before: (&Layout<'_>, &Found), after: (&Layout<'_>, &Found)) -> R
     });
     let layers = pairs(first, second);
     let same_tars = layers.iter().all(|pair| pair.same_tar);
-    let files =
-        if same_tars { Vec::new() } else { changes(files(before.0, first)?, files(after.0, second)?) };
+    // Also where all is said to be the same: what is said of a layer is believed when it was read.
+    let files = changes(files(before.0, first)?, files(after.0, second)?);
     let same = first.config == second.config
         && layers.iter().all(|pair| pair.same_blob)
         && (first.manifest == second.manifest || first.manifest.is_none() || second.manifest.is_none());

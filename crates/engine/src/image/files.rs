@@ -56,6 +56,10 @@ pub(super) fn files(layout: &Layout<'_>, image: &Found) -> Result<Files, ImageEr
             if name == OPAQUE {
                 gone.push((above.to_owned(), true));
             } else if let Some(name) = name.strip_prefix(WHITEOUT) {
+                if name.is_empty() {
+                    let reason = format!("`{}` of a layer takes away nothing that has a name", member.name);
+                    return Err(layout.wrong(reason));
+                }
                 gone.push((join(above, name), false));
             } else if member.kind == '1' {
                 let target: Vec<&str> =

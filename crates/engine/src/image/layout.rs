@@ -130,7 +130,7 @@ impl<'a> Layout<'a> {
         Self { shown, place: Place::Blobs(store, root) }
     }
 
-    fn wrong(&self, reason: impl Into<String>) -> ImageError {
+    pub(super) fn wrong(&self, reason: impl Into<String>) -> ImageError {
         ImageError::Layout { place: self.shown.clone(), reason: reason.into() }
     }
 
@@ -359,7 +359,7 @@ impl<'a> Layout<'a> {
 
     /// Calls `each` for every member of a layer, with its content, and checks the layer's digest and `diff_id`. Says how many
     /// bytes it has when it is decompressed.
-    pub(super) fn members(
+    pub(crate) fn members(
         &self,
         layer: &Descriptor,
         diff_id: &str,
