@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod bench;
+mod dockerfiles;
 mod floors;
 mod fuzz;
 mod licences;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     let rest: Vec<String> = words.collect();
     let long: Option<Long> = match word.as_str() {
         "bench" => Some(bench::run),
+        "dockerfiles" => Some(dockerfiles::run),
         "fuzz" => Some(fuzz::run),
         _ => None,
     };
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
         eprintln!("  {:10}all of them but `deny`", "check");
         eprintln!("  {:10}check, then all tests of all crates", "test");
         eprintln!("  {:10}readers fed by libFuzzer; [TARGET]… [SECONDS]", "fuzz");
+        eprintln!("  {:12}Dockerfiles of others, built sealed and again; [NAME]…", "dockerfiles");
         eprintln!("  {:10}times against peers; groups: {}", "bench", bench::words());
         return ExitCode::from(2);
     }
