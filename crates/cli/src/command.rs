@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod completions;
 pub(crate) mod doctor;
 pub(crate) mod fetch;
+mod ids;
 pub(crate) mod image;
 pub(crate) mod init;
 pub(crate) mod key;
@@ -122,6 +123,10 @@ impl Verb {
 
 /// Runs the verb.
 pub(crate) fn run(cli: &Cli) -> Result<Answer, Failure> {
+    // While there is one thread only.
+    if ids::are_needed(cli) {
+        sandbox::take_ids()?;
+    }
     let open = || Session::open(&cli.globals, asks(&cli.verb));
     let with = |work: &dyn Fn(&Session) -> Result<Answer, Failure>| {
         let session = open()?;

@@ -30,7 +30,7 @@ pub(crate) struct Failure {
     causes: Vec<String>,
     /// Lines shown as they are: the end of a log, two aligned values.
     lines: Vec<String>,
-    help: Vec<String>,
+    pub(crate) help: Vec<String>,
     /// Boxed, so that a failure is cheap to hand up.
     frame: Option<Box<Diagnostics>>,
     /// What a step attempted or missed.
@@ -415,9 +415,12 @@ impl From<BuildError> for Failure {
                         failure = failure.help(help);
                     }
                 }
-                failure
-                    .help(format!("the whole log: `selfsame show --raw {}`", failed.log))
-                    .help(format!("to look around in its sandbox: `selfsame shell {}`", failed.step))
+                failure = failure.help(format!("the whole log: `selfsame show --raw {}`", failed.log));
+                if model::recipe::artifact_of(&failed.step).is_some() {
+                    // What a Dockerfile runs is no step of the recipe.
+                    return failure;
+                }
+                failure.help(format!("to look around in its sandbox: `selfsame shell {}`", failed.step))
             }
             BuildError::Unkept { step, log, .. } => Self::new(Exit::StepFailed, title)
                 .because(&error)
@@ -472,7 +475,22 @@ impl From<BuildError> for Failure {
                     failure.line(format!("there is: {}", nearby.join(", ")))
                 }
             }
-            BuildError::Inputs { .. } | BuildError::Package { .. } => Self::invalid(title),
+            BuildError::Inputs { .. } | BuildError::Package { .. } | BuildError::Contents { .. } => {
+                Self::invalid(title)
+            }
+            BuildError::Text(diagnostics) => Self::from(diagnostics.clone()),
+            BuildError::Unlocked { .. } => Self::stale(title)
+                .help("run `selfsame lock` and commit the file")
+                .with_exit(Exit::LockStale),
+            BuildError::Instruction { place, instruction, artifact, reason } => {
+                let mut lines = reason.lines();
+                let title = format!("{place}: cannot build `{artifact}`: {}", lines.next().unwrap_or_default());
+                let mut failure = Self::new(Exit::StepFailed, title).line(format!("| {instruction}"));
+                for line in lines {
+                    failure = failure.line(line.to_owned());
+                }
+                failure
+            }
             BuildError::Gateway { .. } => Self::new(Exit::Failed, title),
             BuildError::Sandbox { source, .. } => Self::no_sandbox(title, source),
             BuildError::Cancelled => Self::new(Exit::stopped(), "stopped"),

@@ -20,6 +20,11 @@ pub(crate) struct Given {
 }
 
 impl Given {
+    /// The names, as they are given.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.secrets.iter().filter_map(|given| Some(given.split_once('=')?.0)).collect()
+    }
+
     /// Reads each once; all must be names of `recipe`.
     pub(crate) fn read(&self, recipe: &Recipe) -> Result<Secrets, Failure> {
         let known = names(recipe);

@@ -1,6 +1,6 @@
 //! Says what was built, signed: SBOMs, provenance, bundle.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::attest::provenance::{
     self, BuildRecord, Builder, Byproduct, Host, Requested, StepRecord, SubjectRecord, TextFile,
@@ -9,6 +9,7 @@ use ::attest::{SignError, Signer, bundle, sbom};
 use ledger::{ArtifactRow, AttestationRow, BuildRow, Material, StepRow};
 use model::lock::LockedBase;
 use model::purl::PurlError;
+use model::recipe::Reference;
 use model::sbom::{Component, Inventory, InventoryArtifact, InventoryImage};
 use model::statement::SLSA_PROVENANCE;
 use model::{Digest, Sha256};
@@ -148,7 +149,8 @@ pub fn record_failure(
     let conditions = job.conditions();
     let finished = (cx.clock)();
     let (steps, artifacts, leaks) = (Vec::new(), Vec::new(), Vec::new());
-    let built = Built { started, finished, conditions, steps, artifacts, leaks };
+    let contents = BTreeMap::new();
+    let built = Built { started, finished, conditions, steps, artifacts, contents, leaks };
     let mut row = build_row(job, &built, build_id, who, []);
     row.ok = false;
     row.error = Some(error.to_string());
@@ -158,8 +160,12 @@ pub fn record_failure(
 /// What an SBOM lists: artifacts, sources, toolchain. Nothing in it depends on when or where it was built.
 fn inventory(job: &Job, built: &Built) -> Result<Inventory, PurlError> {
     let mut components = Component::toolchain(&job.lock.toolchain)?;
+    // What such an image begins with may be left behind in another stage: what is shipped is read of the image itself.
+    let of_dockerfiles: BTreeSet<&str> = only_of_dockerfiles(job);
     for (name, source) in &job.sources {
-        if let Origin::Locked(locked) = &source.origin {
+        if let Origin::Locked(locked) = &source.origin
+            && !of_dockerfiles.contains(name.as_str())
+        {
             components.extend(Component::contents(name, locked)?);
         }
         components.push(match &source.origin {
@@ -170,6 +176,9 @@ fn inventory(job: &Job, built: &Built) -> Result<Inventory, PurlError> {
                 Component::worktree(name, git, source.tree, job.recipe.licence.clone())
             }
         });
+    }
+    for (artifact, contents) in &built.contents {
+        components.extend(Component::within(artifact, contents)?);
     }
     for step in &built.steps {
         components.extend(job.lock.steps.get(&step.step).map(Component::fetched).unwrap_or_default());
@@ -195,6 +204,25 @@ fn inventory(job: &Job, built: &Built) -> Result<Inventory, PurlError> {
         source_date_epoch: built.conditions.source_date_epoch,
         tool_version: VERSION.to_owned(),
     })
+}
+
+/// The sources that only Dockerfiles name.
+fn only_of_dockerfiles(job: &Job) -> BTreeSet<&str> {
+    let (mut named, mut others) = (BTreeSet::new(), BTreeSet::new());
+    for artifact in &job.recipe.artifacts {
+        let sources = if artifact.dockerfile().is_some() { &mut named } else { &mut others };
+        sources.extend(artifact.references().into_iter().filter_map(source_of));
+    }
+    named.extend(job.sources.keys().map(String::as_str).filter(|name| name.starts_with("FROM ")));
+    others.extend(job.recipe.steps.iter().flat_map(|step| step.inputs.values()).filter_map(source_of));
+    named.difference(&others).copied().collect()
+}
+
+fn source_of(reference: &Reference) -> Option<&str> {
+    match reference {
+        Reference::Source { name, .. } => Some(name),
+        Reference::Step { .. } => None,
+    }
 }
 
 /// The record without what belongs to this one run: its name, times, and which steps were cached.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use model::action::ActionResult;
+use model::lock::ImageContents;
 use model::recipe::{Recipe, Reference};
 use model::{Conditions, Digest, Timestamp};
 
@@ -22,10 +23,12 @@ pub struct Built {
     pub finished: Timestamp,
     /// What the steps saw of their world.
     pub conditions: Conditions,
-    /// Every step that an artifact needs, in the order of the recipe.
+    /// Every step that an artifact needs, in the order of the recipe; then the commands of Dockerfiles.
     pub steps: Vec<StepRun>,
     /// Every artifact, in the order of the recipe.
     pub artifacts: Vec<Packed>,
+    /// What the package databases of images of Dockerfiles say, by artifact.
+    pub contents: BTreeMap<String, ImageContents>,
     /// What was found in them, if they were looked through ([`crate::leaks::scan`]).
     pub leaks: Vec<Screened>,
 }
@@ -68,10 +71,12 @@ pub fn build(cx: &Context<'_>, job: &Job, fresh: bool) -> Result<Built, BuildErr
     if cx.cancel.is_cancelled() {
         return Err(BuildError::Cancelled);
     }
-    let artifacts = package::package(cx, job, &conditions, &results, fresh)?;
+    let (artifacts, made) = package::package(cx, job, &conditions, &results, fresh)?;
     let mut runs = runs.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let steps = job.recipe.steps.iter().filter_map(|s| runs.remove(&s.name)).collect();
-    Ok(Built { started, finished: (cx.clock)(), conditions, steps, artifacts, leaks: Vec::new() })
+    let mut steps: Vec<StepRun> = job.recipe.steps.iter().filter_map(|s| runs.remove(&s.name)).collect();
+    steps.extend(made.runs);
+    let contents = made.contents;
+    Ok(Built { started, finished: (cx.clock)(), conditions, steps, artifacts, contents, leaks: Vec::new() })
 }
 
 /// Whether each of the `wanted` steps that will run has its secrets. Asked before anything runs: a step is taken to run

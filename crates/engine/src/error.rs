@@ -127,6 +127,33 @@ pub enum BuildError {
         /// Why not.
         reason: String,
     },
+    /// A text that people wrote has mistakes: a Dockerfile, or what it leaves out.
+    #[error("{}", .0.to_string())]
+    Text(model::Diagnostics),
+    /// What is built fetches something, and nobody has locked that.
+    #[error("{what} is not locked")]
+    Unlocked {
+        /// What.
+        what: String,
+    },
+    /// The package databases of an image cannot be read.
+    #[error("what is in the image cannot be told: {reason}")]
+    Contents {
+        /// Why.
+        reason: String,
+    },
+    /// An instruction of a Dockerfile cannot be done.
+    #[error("{place}: `{instruction}` of `{artifact}`: {reason}")]
+    Instruction {
+        /// Which artifact.
+        artifact: String,
+        /// File and line.
+        place: String,
+        /// The instruction, on one line.
+        instruction: String,
+        /// Why.
+        reason: String,
+    },
     /// The ledger cannot be written or read.
     #[error("{0}")]
     Ledger(#[from] ledger::LedgerError),

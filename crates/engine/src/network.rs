@@ -27,7 +27,12 @@ impl<'a> Network<'a> {
     pub(crate) fn new(step: &Step, action: &Action, answers: &'a dyn Answers) -> Result<Self, BuildError> {
         let authority = Authority::new(action.toolchain.to_string().as_bytes())
             .map_err(|source| BuildError::Gateway { step: step.name.clone(), reason: source.to_string() })?;
-        Ok(Self { authority: Arc::new(authority), answers })
+        Ok(Self::of(authority, answers))
+    }
+
+    /// Of a given authority.
+    pub(crate) fn of(authority: Authority, answers: &'a dyn Answers) -> Self {
+        Self { authority: Arc::new(authority), answers }
     }
 }
 

@@ -2,11 +2,12 @@
 
 mod base;
 mod debug;
+mod dockerfile;
 mod image;
 mod index;
 mod layout;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -14,6 +15,7 @@ use std::time::Instant;
 
 use artifact::{Contents, Encoder, Member, Options, PackError};
 use model::event::{Event, Outcome, Unit};
+use model::lock::ImageContents;
 use model::recipe::{Artifact, Contents as Wanted, Debug, Format, Reference};
 use model::tree::Node;
 use model::{Conditions, Digest, RelPath};
@@ -22,7 +24,9 @@ use store::Store;
 
 use crate::normal::{self, Normal};
 use crate::plan::{self, Results};
+use crate::run::StepRun;
 use crate::{BuildError, Context, Job};
+pub(crate) use base::BaseImage;
 
 /// Where digests of packed artifacts are kept, by everything that decides them.
 const PACKED: &str = "packed-2";
@@ -71,7 +75,16 @@ impl Packed {
     }
 }
 
-/// Packs every artifact of the job, from the results of its steps.
+/// What images of Dockerfiles took, and what is in them.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// Commands that were run, or found done.
+    pub runs: Vec<StepRun>,
+    /// What the package databases of each image say, by artifact.
+    pub contents: BTreeMap<String, ImageContents>,
+}
+
+/// Packs every artifact of the job, from the results of its steps; says what those of Dockerfiles took.
 ///
 /// # Errors
 /// If a reference points at nothing, its kind does not suit the format, or the store fails.
@@ -81,7 +94,8 @@ pub fn package(
     conditions: &Conditions,
     results: &Results,
     fresh: bool,
-) -> Result<Vec<Packed>, BuildError> {
+) -> Result<(Vec<Packed>, Made), BuildError> {
+    let made = RefCell::default();
     let mut done: BTreeMap<&str, Packed> = BTreeMap::new();
     // An index is made of images, wherever in the recipe they stand.
     let (indexes, others): (Vec<_>, Vec<_>) =
@@ -89,7 +103,7 @@ pub fn package(
     for artifact in others.into_iter().chain(indexes) {
         let begin = Instant::now();
         let told = Cell::new(false);
-        let parts = Parts { cx, job, artifact, conditions, results, fresh, told: &told };
+        let parts = Parts { cx, job, artifact, conditions, results, fresh, told: &told, made: &made };
         let (packed, cached) = match &artifact.contents {
             Wanted::Packed { format, from, prefix } => {
                 let node = plan::resolve(cx.store, job, &artifact.name, from, results)?;
@@ -104,6 +118,7 @@ pub fn package(
                 packed
             }
             Wanted::Image(wanted) => parts.image(wanted)?,
+            Wanted::Dockerfile(wanted) => parts.dockerfile(wanted)?,
             Wanted::Index(images) => parts.index(images, &done)?,
         };
         let millis = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -117,25 +132,27 @@ pub fn package(
         std::iter::once(artifact.name.as_str())
             .chain(artifact.debug.as_ref().map(|debug| debug.name.as_str()))
     });
-    Ok(names.filter_map(|name| done.remove(name)).collect())
+    Ok((names.filter_map(|name| done.remove(name)).collect(), made.into_inner()))
 }
 
 /// What one artifact is packed from.
 #[derive(Clone, Copy)]
-struct Parts<'a> {
-    cx: &'a Context<'a>,
-    job: &'a Job,
-    artifact: &'a Artifact,
-    conditions: &'a Conditions,
-    results: &'a Results,
+pub(crate) struct Parts<'a> {
+    pub(crate) cx: &'a Context<'a>,
+    pub(crate) job: &'a Job,
+    pub(crate) artifact: &'a Artifact,
+    pub(crate) conditions: &'a Conditions,
+    pub(crate) results: &'a Results,
     /// Whether nothing that was packed before is taken.
-    fresh: bool,
+    pub(crate) fresh: bool,
     /// Whether it was told that packing begins: it may begin several times, and is told once.
-    told: &'a Cell<bool>,
+    pub(crate) told: &'a Cell<bool>,
+    /// What images of Dockerfiles took and what is in them.
+    pub(crate) made: &'a RefCell<Made>,
 }
 
 impl Parts<'_> {
-    fn wrong(&self, reason: impl Into<String>) -> BuildError {
+    pub(crate) fn wrong(&self, reason: impl Into<String>) -> BuildError {
         BuildError::Package {
             artifact: self.artifact.name.clone(),
             format: self.artifact.format().as_str(),
@@ -273,7 +290,7 @@ impl Parts<'_> {
         write: impl FnOnce(&dyn Contents, &mut dyn Write) -> Result<T, PackError>,
     ) -> Result<(Digest, T), BuildError> {
         let mut writer = self.cx.store.writer()?;
-        let contents = Blobs { store: self.cx.store, failed: std::cell::RefCell::new(None) };
+        let contents = Blobs { store: self.cx.store, failed: RefCell::new(None) };
         let result = write(&contents, &mut writer);
         if let Some(error) = contents.failed.into_inner() {
             return Err(error.into());
@@ -291,7 +308,7 @@ fn own_name(from: &Reference) -> RelPath {
 /// The store as a packer sees it; keeps the store's own error, which says more than an I/O error can.
 struct Blobs<'a> {
     store: &'a Store,
-    failed: std::cell::RefCell<Option<store::StoreError>>,
+    failed: RefCell<Option<store::StoreError>>,
 }
 
 impl Contents for Blobs<'_> {

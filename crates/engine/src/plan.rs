@@ -92,7 +92,7 @@ pub fn resolve(
 }
 
 /// What stands in the deepest directory on the way to `path`; at most ten names.
-fn names_near(store: &Store, tree: &Digest, path: &RelPath) -> Vec<String> {
+pub(crate) fn names_near(store: &Store, tree: &Digest, path: &RelPath) -> Vec<String> {
     let mut here = path.parent().unwrap_or_default();
     loop {
         let node = if here.is_root() {
@@ -113,7 +113,7 @@ fn names_near(store: &Store, tree: &Digest, path: &RelPath) -> Vec<String> {
 }
 
 /// The instruction set of a Debian architecture, as `uname -m` says it.
-fn isa(arch: &str) -> &str {
+pub(crate) fn isa(arch: &str) -> &str {
     match arch {
         "amd64" => "x86_64",
         "arm64" => "aarch64",

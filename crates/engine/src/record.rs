@@ -12,7 +12,7 @@ use gateway::Answers;
 use model::Digest;
 use model::action;
 use model::event::{Event, Outcome as Ending, Unit};
-use model::recipe::Step;
+use model::recipe::{Reference, Step};
 use sandbox::Exit;
 
 use crate::error::FailedStep;
@@ -25,6 +25,7 @@ use crate::secrets::Guard;
 use crate::tell::{finished, less_sealed, millis};
 use crate::{BuildError, Context, Job, build, graph, run, sweep};
 
+pub(crate) use screen::Screen;
 pub use screen::screen;
 
 /// A recording that can begin: the step as it is recorded, with every step that it needs done.
@@ -81,7 +82,7 @@ fn recorded(
     answers: &dyn Answers,
 ) -> Result<(), BuildError> {
     let guard = Guard::new(cx.secrets, step);
-    let screen = screen::Screen::new(answers, &guard);
+    let screen = Screen::new(answers, &guard);
     let network = Network::new(step, action, &screen)?;
     let root = cx.store.materialise(&action.toolchain, EARLIEST)?;
     let work = cx.store.materialise_writable(&action.work, action.conditions.source_date_epoch)?;
@@ -101,17 +102,34 @@ fn recorded(
 }
 
 /// The results of every step that `step` needs, directly or not.
-pub(crate) fn before(cx: &Context<'_>, job: &Job, step: &Step) -> Result<Results, BuildError> {
-    let conditions = job.conditions();
-    let mut before: BTreeMap<&str, &Step> = BTreeMap::new();
-    let mut open: Vec<&str> = step.needs().collect();
-    while let Some(need) = open.pop() {
-        let found = job.recipe.step(need).expect("references were checked");
-        before.insert(need, found);
-        open.extend(found.needs());
-    }
+pub(crate) fn before<'a>(cx: &Context<'_>, job: &'a Job, step: &'a Step) -> Result<Results, BuildError> {
     if let Some(secret) = cx.secrets.lacking(step) {
         return Err(BuildError::NoSecret { step: step.name.clone(), secret });
+    }
+    done(cx, job, step.needs().collect())
+}
+
+/// The results of every step that some of `references` need, directly or not.
+pub(crate) fn before_references<'a>(
+    cx: &Context<'_>,
+    job: &'a Job,
+    references: impl Iterator<Item = &'a Reference>,
+) -> Result<Results, BuildError> {
+    let names = references.filter_map(|reference| match reference {
+        Reference::Step { name, .. } => Some(name.as_str()),
+        Reference::Source { .. } => None,
+    });
+    done(cx, job, names.collect())
+}
+
+/// The results of these steps and of every step before them.
+fn done<'a>(cx: &Context<'_>, job: &'a Job, mut open: Vec<&'a str>) -> Result<Results, BuildError> {
+    let conditions = job.conditions();
+    let mut before: BTreeMap<&str, &Step> = BTreeMap::new();
+    while let Some(need) = open.pop() {
+        let found = job.recipe.step(need).expect("references were checked");
+        before.insert(found.name.as_str(), found);
+        open.extend(found.needs());
     }
     let names: Vec<String> = before.keys().map(|name| (*name).to_owned()).collect();
     build::secrets_are_given(cx, job, &names, &conditions, false)?;

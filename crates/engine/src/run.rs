@@ -3,18 +3,19 @@
 use std::time::Instant;
 
 use model::Digest;
-use model::action::{Action, ActionResult, Components};
+use model::action::{Action, ActionResult, Components, Encoded};
 use model::event::{Event, Outcome as Ending, Unit};
 use model::recipe::Step;
 use sandbox::Exit;
 use serde::Serialize;
 
 use crate::error::FailedStep;
+use crate::execute::{self, Executed};
 use crate::log::Tail;
 use crate::observation::{OBSERVATIONS, Observation};
 use crate::sweep::Sweeper;
 use crate::tell::{finished, judge, less_sealed, millis};
-use crate::{BuildError, Context, execute};
+use crate::{BuildError, Context};
 
 /// One step that was built, or found built.
 #[derive(Debug, Clone, Serialize)]
@@ -62,6 +63,19 @@ pub(crate) fn run(
     recipe: Option<&str>,
     fresh: bool,
 ) -> Result<(ActionResult, StepRun), BuildError> {
+    let execute = |encoded: &Encoded| execute::execute(cx, sweeper, step, action, encoded, fresh);
+    run_by(cx, step, action, recipe, fresh, execute)
+}
+
+/// As [`run`], for who runs it in a way of its own.
+pub(crate) fn run_by(
+    cx: &Context<'_>,
+    step: &Step,
+    action: &Action,
+    recipe: Option<&str>,
+    fresh: bool,
+    execute: impl FnOnce(&Encoded) -> Result<Executed, BuildError>,
+) -> Result<(ActionResult, StepRun), BuildError> {
     let begin = Instant::now();
     let encoded = action.encode();
     let components = action.components();
@@ -99,7 +113,7 @@ pub(crate) fn run(
     let last = recipe.map(|recipe| cx.ledger.last_components(recipe, name)).transpose()?.flatten();
     let missed = last.map_or_else(Vec::new, |last| why(&components, &last));
     (cx.events)(Event::Started { stage: "build", name: name.clone(), total: None, unit: Unit::Items });
-    let done = execute::execute(cx, sweeper, step, action, &encoded, fresh);
+    let done = execute(&encoded);
     let detail = match (&done, missed.as_slice()) {
         (Err(BuildError::Step(failed)), _) => failed.sentence(),
         (Err(_), _) => String::new(),
@@ -115,7 +129,7 @@ pub(crate) fn run(
         Err(_) => Ending::Failed,
     };
     finished(cx, "build", name, ending, detail, millis(begin));
-    let execute::Executed { result, observation, trace } = done?;
+    let Executed { result, observation, trace } = done?;
     let run = StepRun {
         step: name.clone(),
         action: encoded.digest,

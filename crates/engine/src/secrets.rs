@@ -90,6 +90,11 @@ impl Secrets {
         self.0.iter().flat_map(forms).collect()
     }
 
+    /// The value of one.
+    pub(crate) fn value(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name).map(|secret| secret.0.as_slice())
+    }
+
     /// The first that `step` names and that is not here.
     pub(crate) fn lacking(&self, step: &Step) -> Option<String> {
         step.secrets.iter().find(|name| !self.0.contains_key(*name)).cloned()
@@ -107,6 +112,8 @@ impl Secrets {
 pub fn names(recipe: &Recipe) -> Vec<&str> {
     let mut names: Vec<&str> =
         recipe.steps.iter().flat_map(|step| &step.secrets).map(String::as_str).collect();
+    let images = recipe.artifacts.iter().filter_map(|artifact| artifact.dockerfile());
+    names.extend(images.flat_map(|image| &image.secrets).map(String::as_str));
     names.sort_unstable();
     names.dedup();
     names

@@ -79,6 +79,14 @@ pub enum InputError {
     /// A lockfile says another hash than was recorded.
     #[error(transparent)]
     Disagreement(#[from] crate::ecosystem::Disagreement),
+    /// No file is at an address.
+    #[error("there is no file at `{url}`: {reason}")]
+    NoFile {
+        /// The address.
+        url: String,
+        /// What is there.
+        reason: String,
+    },
     /// A recorded answer came with other bytes.
     #[error(
         "{asked}: its registry answers something else than when it was recorded\n  expected {expected}\n  found    {found}\n\

@@ -43,7 +43,7 @@ pub use fetch::{fetch, need};
 pub use git::GitError;
 pub use host::{AptSource, Host, HostError, Proxies, package_of};
 pub use http::HttpError;
-pub use lock::{TOOLCHAIN, lock, update};
+pub use lock::{TOOLCHAIN, lock, lock_image, update};
 pub use mirror::{Form, Imported, Index, Listed, MirrorError, Shelf, Tls, export, import, serve};
 pub use oci::{
     Attached, Attachment, Blobs, CredentialError, ImageError, Pull, Pulled, Push, Pushed, Referrer, Target,

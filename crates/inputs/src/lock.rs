@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use model::lock::{FORMAT, Lock, LockedSource, LockedToolchain};
-use model::recipe::{Recipe, Source};
+use model::recipe::{Locator, Recipe, Source};
 
-use crate::http::Client;
+use crate::http::{Client, HttpError};
+use crate::oci::ImageError;
 use crate::{Context, InputError, confirm, mirror, source, toolchain};
 
 /// Locks every input of `recipe`: its toolchain and its sources. Everything is in the store afterwards. What its steps
@@ -62,7 +63,7 @@ fn resolve(
                 known.clone()
             }
             // A tag may have moved since: what is locked stays, if it can still be had.
-            Some(known) if origin.moves() && had(cx, &client, recipe, &toolchain, name, known) => {
+            Some(known) if origin.moves() && had(cx, &client, recipe, &toolchain, name, known)? => {
                 known.clone()
             }
             _ => source::lock(cx, &client, name, origin, &recipe.toolchain)
@@ -73,7 +74,36 @@ fn resolve(
     Ok(Lock { format: FORMAT, toolchain, sources, steps: BTreeMap::new() })
 }
 
-/// Whether a locked source can be brought as it is locked; it is in the store then.
+/// Locks an image that is no source of the recipe, but named in a Dockerfile of it. What `known` says of it stays, if it can
+/// still be had.
+///
+/// # Errors
+/// As [`lock`].
+pub fn lock_image(
+    cx: &Context<'_>,
+    recipe: &Recipe,
+    lock: &Lock,
+    name: &str,
+    origin: &Locator,
+    known: Option<&LockedSource>,
+) -> Result<LockedSource, InputError> {
+    let client = Client::new(cx.host);
+    let known = known.filter(|known| known.origin == *origin);
+    if let Some(known) = known
+        && (confirm::source(cx.store, known) && cx.store.missing(&known.tree)?.is_empty()
+            || had(cx, &client, recipe, &lock.toolchain, name, known)?)
+    {
+        return Ok(known.clone());
+    }
+    source::lock(cx, &client, name, origin, &recipe.toolchain)
+        .map_err(|e| InputError::Source { name: name.to_owned(), cause: Box::new(e) })
+}
+
+/// Whether a locked source can be brought as it is locked; it is in the store then. One that is gone is told. That it cannot
+/// be asked for now is no reason to take another one.
+///
+/// # Errors
+/// If it cannot be told whether it is there.
 fn had(
     cx: &Context<'_>,
     client: &Client<'_>,
@@ -81,7 +111,23 @@ fn had(
     toolchain: &LockedToolchain,
     name: &str,
     locked: &LockedSource,
-) -> bool {
-    let found = source::fetch(cx, client, name, locked, Some(recipe), toolchain);
-    found.is_ok_and(|tree| tree == locked.tree) && confirm::remember(cx.store, locked).is_ok()
+) -> Result<bool, InputError> {
+    match source::fetch(cx, client, name, locked, Some(recipe), toolchain) {
+        Ok(tree) => Ok(tree == locked.tree && confirm::remember(cx.store, locked).is_ok()),
+        Err(error) if is_gone(&error) => {
+            let text = format!("source `{name}`: what is locked is no longer there: {error}");
+            cx.warn(text, Some("what its tag names now is locked instead".to_owned()));
+            Ok(false)
+        }
+        Err(error) => Err(InputError::Source { name: name.to_owned(), cause: Box::new(error) }),
+    }
+}
+
+fn is_gone(error: &InputError) -> bool {
+    match error {
+        InputError::Image(ImageError::Missing { .. } | ImageError::Layout { .. })
+        | InputError::Http(HttpError::NotFound { .. }) => true,
+        InputError::Source { cause, .. } | InputError::Partly { cause, .. } => is_gone(cause),
+        _ => false,
+    }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use gateway::{Answers, Head, Request, Responder, asked_of};
+use gateway::{Address, Answers, Head, Request, Responder, asked_of};
 use model::event::{Event, Outcome};
 use model::transcript::{Answered, Asked, Place, Transcript};
 
@@ -14,6 +14,9 @@ use crate::http::Client;
 use crate::several::Sum;
 use crate::upstream::{Kept, PASSED, Sent, Upstream, UpstreamError, is_page};
 use crate::{Context, InputError};
+
+/// So often is one led on to another address.
+const LED_ON: usize = 10;
 
 /// A recording in the making.
 pub struct Recorder<'a> {
@@ -121,6 +124,42 @@ impl<'a> Recorder<'a> {
             sum.finish(Outcome::Done, format!("{} answers", transcript.0.len()));
         }
         Ok(transcript)
+    }
+
+    /// Asks for a file at an address, and for those that it leads on to.
+    ///
+    /// # Errors
+    /// If nothing is there.
+    pub fn get(&self, url: &str) -> Result<(), InputError> {
+        let mut at = url.to_owned();
+        for _ in 0..LED_ON {
+            let (scheme, rest) = at.split_once("://").unwrap_or(("", ""));
+            let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+            let plain = path.split('#').next().unwrap_or_default();
+            let Some(address) = Address::new(scheme == "https", authority, plain) else { break };
+            let request =
+                Request { method: "GET".to_owned(), address, headers: Vec::new(), body: Vec::new() };
+            let asked = asked_of(&request);
+            let answered = match self.find(&asked, &request) {
+                Ok(answered) => answered,
+                Err(reason) => {
+                    return Err(self
+                        .unanswered()
+                        .into_iter()
+                        .next()
+                        .unwrap_or(InputError::NoFile { url: at, reason }));
+                }
+            };
+            match answered.location {
+                Some(location) if (300..400).contains(&answered.status) => at = location,
+                _ if answered.status == 200 => return Ok(()),
+                _ => {
+                    let reason = format!("it answers {}", answered.status);
+                    return Err(InputError::NoFile { url: at, reason });
+                }
+            }
+        }
+        Err(InputError::NoFile { url: url.to_owned(), reason: "it leads to no file".to_owned() })
     }
 
     fn find(&self, asked: &Asked, request: &Request) -> Result<Answered, String> {

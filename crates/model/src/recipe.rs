@@ -8,6 +8,7 @@ mod check;
 mod checker;
 mod conditions;
 mod debug;
+mod dockerfile;
 mod image;
 mod leaks;
 mod limits;
@@ -31,6 +32,7 @@ use crate::violation::Policies;
 use crate::{Conditions, Diagnostics, Limits, RelPath, Sha256, Timestamp};
 
 pub use debug::Debug;
+pub use dockerfile::{DockerfileImage, artifact_of, has_dockerfile, locked_image, locked_instruction};
 pub use image::{Image, Layer, Owner, OwnerError, Run, Times};
 pub use leaks::AllowedLeak;
 pub use rule::{Rule, UnknownRule};
@@ -331,6 +333,8 @@ pub enum Contents {
     },
     /// An OCI image.
     Image(Box<Image>),
+    /// An OCI image, as a Dockerfile says.
+    Dockerfile(Box<DockerfileImage>),
     /// One OCI index of images for different platforms: names of other artifacts of the recipe.
     Index(Vec<String>),
 }
@@ -341,7 +345,7 @@ impl Artifact {
     pub const fn format(&self) -> Format {
         match &self.contents {
             Contents::Packed { format, .. } => *format,
-            Contents::Image(_) => Format::OciImage,
+            Contents::Image(_) | Contents::Dockerfile(_) => Format::OciImage,
             Contents::Index(_) => Format::OciIndex,
         }
     }
@@ -352,15 +356,35 @@ impl Artifact {
         match &self.contents {
             Contents::Packed { from, .. } => vec![from],
             Contents::Image(image) => image.references().collect(),
+            Contents::Dockerfile(image) => image.references().collect(),
             Contents::Index(_) => Vec::new(),
         }
     }
 
-    /// The image that it is.
+    /// The image that it is made of the recipe alone.
     #[must_use]
     pub fn image(&self) -> Option<&Image> {
         match &self.contents {
             Contents::Image(image) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// The image that it is made of a Dockerfile.
+    #[must_use]
+    pub fn dockerfile(&self) -> Option<&DockerfileImage> {
+        match &self.contents {
+            Contents::Dockerfile(image) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// The name of the image that it is, and what that is for.
+    #[must_use]
+    pub fn names_image(&self) -> Option<(&str, &oci::Platform)> {
+        match &self.contents {
+            Contents::Image(image) => Some((&image.name, &image.platform)),
+            Contents::Dockerfile(image) => Some((&image.name, &image.platform)),
             Contents::Packed { .. } | Contents::Index(_) => None,
         }
     }

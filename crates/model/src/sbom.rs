@@ -9,7 +9,7 @@ pub use fetched::purl_of;
 
 use std::collections::BTreeMap;
 
-use crate::lock::{Installed, LockedBase, LockedSource, LockedToolchain, MANIFEST};
+use crate::lock::{ImageContents, Installed, LockedBase, LockedSource, LockedToolchain, MANIFEST};
 use crate::purl::PurlError;
 use crate::recipe::Format;
 use crate::recipe::Locator;
@@ -286,7 +286,14 @@ impl Component {
     /// # Errors
     /// If a name or version cannot stand in a purl.
     pub fn contents(name: &str, source: &LockedSource) -> Result<Vec<Self>, PurlError> {
-        let Some(contents) = &source.contents else { return Ok(Vec::new()) };
+        source.contents.as_ref().map_or(Ok(Vec::new()), |contents| Self::within(name, contents))
+    }
+
+    /// What is in an image called `name` by its own package databases.
+    ///
+    /// # Errors
+    /// If a package cannot be named.
+    pub fn within(name: &str, contents: &ImageContents) -> Result<Vec<Self>, PurlError> {
         let of_image = |installed: &Installed| {
             let mut component = Self::installed(installed, contents.distro.as_deref())?;
             // Another component than the same package of the toolchain, which is not shipped.

@@ -26,7 +26,7 @@ use crate::session::{Session, now};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Recipe, or its folder [default: ./selfsame.toml]
-    recipe: Option<PathBuf>,
+    pub(super) recipe: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) options: Options,
     /// Run every step anew and leave the action cache alone

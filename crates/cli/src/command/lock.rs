@@ -1,5 +1,6 @@
 //! `selfsame lock`: resolve every input and write the lock.
 
+pub(super) mod dockerfile;
 pub(super) mod record;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ use crate::session::Session;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Recipe, or its folder [default: ./selfsame.toml]
-    recipe: Option<PathBuf>,
+    pub(super) recipe: Option<PathBuf>,
     /// Write nothing; fail if the lock would change
     #[arg(long)]
     check: bool,
@@ -34,16 +35,27 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
         );
     }
     let project = Project::open(args.recipe.as_deref())?;
-    let secrets = args.secrets.read(&project.recipe)?;
+    locked(session, &project, args.check, &args.secrets)
+}
+
+/// Locks a project; with `check`, only says whether the lock would change.
+pub(super) fn locked(
+    session: &Session,
+    project: &Project,
+    check: bool,
+    secrets: &Given,
+) -> Result<Answer, Failure> {
+    let secrets = secrets.read(&project.recipe)?;
     let path = project.lock_path();
     let before = std::fs::read_to_string(&path).ok();
     let previous = before.as_ref().and_then(|text| Lock::parse("selfsame.lock", text).ok());
     let lock = || session.inputs(&project.dir, |cx| inputs::lock(cx, &project.recipe, previous.as_ref()));
     let mut lock = session.with_inputs(|| Ok(()), || lock().map_err(Failure::from))?;
-    record::record(session, &project, &mut lock, previous.as_ref(), &|_| false, &secrets)?;
+    record::record(session, project, &mut lock, previous.as_ref(), &|_| false, &secrets)?;
+    dockerfile::record(session, project, &mut lock, previous.as_ref(), &|_| false, &secrets)?;
     let text = lock.to_text();
     let changed = before.as_deref() != Some(text.as_str());
-    if changed && args.check {
+    if changed && check {
         return Err(Failure::stale(format!("`{}` would change", path.display()))
             .help("run `selfsame lock` and commit the file")
             .with_exit(Exit::LockStale));

@@ -21,7 +21,7 @@ use crate::session::{Session, read_bundle};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The bundle
-    bundle: PathBuf,
+    pub(super) bundle: PathBuf,
     /// Public key that must have signed it; may be given several times [default: this machine's own]
     #[arg(long = "key", value_name = "FILE")]
     keys: Vec<PathBuf>,

@@ -20,7 +20,7 @@ use crate::session::{Session, now, read_bundle};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Recipe, or its folder [default: ./selfsame.toml]
-    recipe: Option<PathBuf>,
+    pub(super) recipe: Option<PathBuf>,
     #[command(flatten)]
     options: Options,
     /// Build again even if the ledger knows that this artifact was reproduced

@@ -10,7 +10,7 @@ use model::recipe::Source;
 use model::transcript::{Answered, Asked};
 use serde_json::{Value, json};
 
-use super::lock::{record, replace};
+use super::lock::{dockerfile, record, replace};
 use super::toolchain::told;
 use crate::failure::Failure;
 use crate::output::answer::{Answer, Table};
@@ -24,7 +24,8 @@ const SHOWN: usize = 40;
 /// Arguments of `update`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// What moves: `toolchain`, sources that are images by tag, or steps that fetch
+    /// What moves: `toolchain`, sources that are images by tag, steps that fetch, artifacts of a Dockerfile (what its
+    /// commands fetch), or images that one names
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     name: Vec<String>,
     /// Move the toolchain, every source that is an image by tag and every step that fetches
@@ -35,7 +36,7 @@ pub(crate) struct Args {
     dry_run: bool,
     /// Recipe, or its folder [default: ./selfsame.toml]
     #[arg(long, value_name = "RECIPE")]
-    recipe: Option<PathBuf>,
+    pub(super) recipe: Option<PathBuf>,
     #[command(flatten)]
     secrets: Given,
 }
@@ -48,14 +49,16 @@ pub(crate) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
     let before = Lock::parse(&path.display().to_string(), &before_text)?;
     let steps: BTreeSet<&str> =
         project.recipe.steps.iter().filter(|s| !s.uses.is_empty()).map(|s| s.name.as_str()).collect();
-    for name in &args.name {
-        check(&project, &steps, name)?;
+    let dockerfiles = of_dockerfiles(&project, &before);
+    for name in args.name.iter().filter(|name| !dockerfiles.contains(name.as_str())) {
+        check(&project, &steps, &dockerfiles, name)?;
     }
     let moves = |name: &str| args.all || args.name.iter().any(|n| n == name);
     let resolve =
         || session.inputs(&project.dir, |cx| inputs::update(cx, &project.recipe, Some(&before), &moves));
     let mut after = session.with_inputs(|| Ok(()), || resolve().map_err(Failure::from))?;
     record::record(session, &project, &mut after, Some(&before), &moves, &secrets)?;
+    dockerfile::record(session, &project, &mut after, Some(&before), &moves, &secrets)?;
     let text = after.to_text();
     let changed = text != before_text;
     if changed && !args.dry_run {
@@ -119,7 +122,19 @@ fn moved(before: &Lock, after: &Lock) -> Vec<Value> {
         .collect()
 }
 
-fn check(project: &Project, steps: &BTreeSet<&str>, name: &str) -> Result<(), Failure> {
+/// The artifacts that have a Dockerfile, whose commands fetch, and the images that it names.
+fn of_dockerfiles<'a>(project: &'a Project, lock: &'a Lock) -> BTreeSet<&'a str> {
+    let artifacts = project.recipe.artifacts.iter().filter(|artifact| artifact.dockerfile().is_some());
+    let images = lock.sources.keys().filter_map(|name| name.strip_prefix("FROM ")?.rsplit(' ').next());
+    artifacts.map(|artifact| artifact.name.as_str()).chain(images).collect()
+}
+
+fn check(
+    project: &Project,
+    steps: &BTreeSet<&str>,
+    others: &BTreeSet<&str>,
+    name: &str,
+) -> Result<(), Failure> {
     let recipe = &project.recipe;
     let moves =
         |name: &str| matches!(recipe.sources.get(name), Some(Source::Fetched(origin)) if origin.moves());
@@ -138,6 +153,7 @@ fn check(project: &Project, steps: &BTreeSet<&str>, name: &str) -> Result<(), Fa
         .into_iter()
         .chain(images)
         .chain(steps.iter().copied())
+        .chain(others.iter().copied())
         .map(|name| format!("`{name}`"))
         .collect();
     Err(Failure::invalid(format!("there is nothing called `{name}` that could move"))

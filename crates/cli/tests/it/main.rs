@@ -15,6 +15,7 @@ mod cache;
 mod damage;
 mod debug;
 mod degraded;
+mod dockerfiles;
 mod doctor;
 mod dpkg;
 mod end;

@@ -1,28 +1,86 @@
 //! The base of an image: a tree that is the layout of one image, from a source or from a step.
 
+use std::collections::BTreeMap;
+
 use artifact::oci::{Base, Blob};
 use model::Digest;
 use model::oci::{LAYER, Platform};
-use model::recipe::Reference;
+use model::recipe::{Layer, Reference};
 use model::tree::Node;
 
 use super::Parts;
-use crate::image::Layout;
+use crate::image::{Found, ImageError, Layout};
 use crate::{BuildError, plan};
 
 /// A base as an image takes it.
-pub(super) struct BaseImage {
+pub(crate) struct BaseImage {
     /// Of its manifest.
-    pub(super) manifest: Option<Digest>,
+    pub(crate) manifest: Option<Digest>,
     /// Its layers, blob by blob, under OCI's media types.
-    pub(super) layers: Vec<Blob>,
+    pub(crate) layers: Vec<Blob>,
+    /// Its configuration, as it is.
+    pub(crate) bytes: Vec<u8>,
+    /// Its symbolic links: path, where each leads.
+    pub(crate) links: BTreeMap<String, String>,
     /// What is inherited.
-    pub(super) configuration: Base,
+    pub(crate) configuration: Base,
 }
 
+/// Where it is kept which links an image has, by its configuration.
+const LINKS: &str = "image-links-1";
+
 impl Parts<'_> {
+    /// The symbolic links that an image has, all of its layers taken together.
+    fn links(&self, layout: &Layout<'_>, image: &Found) -> Result<BTreeMap<String, String>, ImageError> {
+        let known = self.cx.store.memo_get(LINKS, &image.config);
+        if let Some(links) = known.and_then(|text| serde_json::from_slice(&text).ok()) {
+            return Ok(links);
+        }
+        let mut links = BTreeMap::new();
+        for (layer, diff_id) in image.layers.iter().zip(&image.diff_ids) {
+            layout.members(layer, diff_id, |member, _| {
+                let (above, name) = member.name.rsplit_once('/').unwrap_or(("", &member.name));
+                if name == ".wh..wh..opq" {
+                    links.retain(|path: &String, _| !path.starts_with(&format!("{above}/")));
+                }
+                let taken = name.strip_prefix(".wh.").map(|name| format!("{above}/{name}"));
+                links.remove(taken.as_deref().unwrap_or(&member.name).trim_start_matches('/'));
+                if member.kind == '2' {
+                    links.insert(member.name, member.target);
+                }
+                Ok(())
+            })?;
+        }
+        self.cx.store.memo_put(LINKS, &image.config, serde_json::json!(links).to_string().as_bytes())?;
+        Ok(links)
+    }
+
+    /// That no directory of a layer lies where the base has a link: it would take the link's place, and everything that is
+    /// found through it would be gone.
+    pub(super) fn keeps_links(&self, base: &BaseImage, layer: &Layer, node: &Node) -> Result<(), BuildError> {
+        let mut folders: Vec<String> = Vec::new();
+        let to = if layer.to.is_root() { String::new() } else { layer.to.to_string() };
+        folders.extend(to.match_indices('/').map(|(at, _)| to[..at].to_owned()));
+        if let Node::Directory(root) = node {
+            folders.push(to.clone());
+            let walked = self.cx.store.walk(root)?;
+            let below = walked.into_iter().filter(|(_, node)| matches!(node, Node::Directory(_)));
+            folders.extend(below.map(|(path, _)| layer.to.join(&path).to_string()));
+        } else if !to.is_empty() {
+            folders.push(to);
+        }
+        match folders.iter().find_map(|folder| Some((folder, base.links.get(folder)?))) {
+            None => Ok(()),
+            Some((folder, target)) => Err(self.wrong(format!(
+                "`{}` has a directory `/{folder}`, where the base has a link to `{target}`, which would be lost: put its files where \
+                 the link leads",
+                layer.from
+            ))),
+        }
+    }
+
     /// Reads the base that `reference` points at. Nothing in it is believed: a step may have made it.
-    pub(super) fn base(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BuildError> {
+    pub(crate) fn base(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BuildError> {
         let store = self.cx.store;
         let node = plan::resolve(store, self.job, &self.artifact.name, reference, self.results)?;
         let Node::Directory(root) = node else {
@@ -33,7 +91,7 @@ impl Parts<'_> {
         let wrong = |cause: &dyn std::fmt::Display| self.wrong(format!("its base `{reference}`: {cause}"));
         let layout = Layout::tree(store, root, reference.to_string());
         let images = layout.images().map_err(|error| match error {
-            crate::image::ImageError::Store(error) => BuildError::Store(error),
+            ImageError::Store(error) => BuildError::Store(error),
             other => wrong(&other),
         })?;
         let [image] = images.as_slice() else {
@@ -56,6 +114,13 @@ impl Parts<'_> {
             // The second half of the table is Docker's, in the order of the first.
             layers.push(Blob { media_type: LAYER[kind % 3].to_owned(), digest });
         }
-        Ok(BaseImage { manifest: image.manifest, layers, configuration })
+        let links = self.links(&layout, image).map_err(|error| wrong(&error))?;
+        Ok(BaseImage {
+            links,
+            manifest: image.manifest,
+            layers,
+            bytes: image.configuration.clone(),
+            configuration,
+        })
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use artifact::oci::{self, Blob, Described, LayerOptions, Listed};
 use artifact::{Encoder, Member};
-use model::oci::{Place, tag};
+use model::oci::{Place, Platform, tag};
 use model::recipe::{Image, Layer, Locator};
 use model::tree::Node;
 use model::{Digest, RelPath, Sha256, Timestamp};
@@ -20,7 +20,7 @@ use crate::{BuildError, plan};
 const LAYERS: &str = "layer-1";
 
 /// Prefix of the keys of OCI's labels and annotations.
-const OCI: &str = "org.opencontainers.image";
+pub(super) const OCI: &str = "org.opencontainers.image";
 
 impl Parts<'_> {
     /// Packs an image as one file that engines load.
@@ -31,6 +31,10 @@ impl Parts<'_> {
         let mut own: Vec<(Sha256, String)> = Vec::new();
         let encoder = self.encoder();
         for layer in &image.layers {
+            if let Some(base) = &base {
+                let node = plan::resolve(store, self.job, &self.artifact.name, &layer.from, self.results)?;
+                self.keeps_links(base, layer, &node)?;
+            }
             let (digest, diff_id) = self.layer(image, layer, &encoder)?;
             layers.push(Blob { media_type: oci::LAYER.to_owned(), digest });
             own.push((diff_id.sha256, format!("selfsame: {} at /{}", layer.from, shown(&layer.to))));
@@ -44,23 +48,36 @@ impl Parts<'_> {
         };
         let configuration = base.as_ref().map(|b| &b.configuration);
         let config = store.put(&oci::configuration(&described, configuration))?;
-        let manifest = store.put(&oci::manifest(config, &layers, &self.annotations(image, base.as_ref())))?;
-        let name = format!("{}:{}", image.name, tag(&self.job.recipe.version));
+        let annotations = self.annotations(image, base.as_ref());
+        self.laid_out(&image.name, &image.platform, (config, &layers), &annotations)
+    }
+
+    /// An image of a configuration and layers that the store holds, as one file that engines load.
+    pub(super) fn laid_out(
+        &self,
+        called: &str,
+        platform: &Platform,
+        (config, layers): (Digest, &[Blob]),
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<(Packed, bool), BuildError> {
+        let store = self.cx.store;
+        let manifest = store.put(&oci::manifest(config, layers, annotations))?;
+        let name = format!("{called}:{}", tag(&self.job.recipe.version));
         let listed = Listed {
             blob: Blob::manifest(manifest),
-            platform: Some(image.platform.clone()),
-            annotations: self.reference(&image.name),
+            platform: Some(platform.clone()),
+            annotations: self.reference(called),
         };
         let mut blobs = Blobs::default();
         blobs.add([config, manifest]);
         blobs.add(layers.iter().map(|layer| layer.digest));
         blobs.file("index.json", store.put(&oci::index(&[listed]))?);
-        blobs.file("manifest.json", store.put(&oci::saved(config, &layers, &name))?);
+        blobs.file("manifest.json", store.put(&oci::saved(config, layers, &name))?);
         blobs.file("oci-layout", store.put(oci::LAYOUT)?);
         let layout = self.layout(&blobs)?;
         self.archived(&PackedImage {
             name,
-            platform: Some(image.platform.to_string()),
+            platform: Some(platform.to_string()),
             media_type: Blob::manifest(manifest).media_type,
             digest: manifest,
             layout,
@@ -106,7 +123,7 @@ impl Parts<'_> {
     }
 
     /// Labels by default: what was built, when, and of which commit.
-    fn labels(&self) -> BTreeMap<String, String> {
+    pub(super) fn labels(&self) -> BTreeMap<String, String> {
         let recipe = &self.job.recipe;
         let epoch: Timestamp = self.conditions.source_date_epoch;
         let mut labels = BTreeMap::from([

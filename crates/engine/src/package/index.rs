@@ -37,7 +37,8 @@ impl Parts<'_> {
         let index = store.put(&oci::index(&listed))?;
         blobs.add([index]);
         let wanted = self.job.recipe.artifacts.iter().find(|a| images.first() == Some(&a.name));
-        let name = wanted.and_then(|a| a.image()).map_or(self.job.recipe.name.as_str(), |i| i.name.as_str());
+        let name =
+            wanted.and_then(|a| a.names_image()).map_or(self.job.recipe.name.as_str(), |(name, _)| name);
         let root = Listed { blob: Blob::index(index), platform: None, annotations: self.reference(name) };
         blobs.file("index.json", store.put(&oci::index(&[root]))?);
         blobs.file("oci-layout", store.put(oci::LAYOUT)?);

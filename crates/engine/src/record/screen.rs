@@ -15,7 +15,7 @@ use crate::secrets::Guard;
 use crate::{BuildError, Context};
 
 /// Somebody who answers, behind a look at each request.
-pub(super) struct Screen<'a> {
+pub(crate) struct Screen<'a> {
     inner: &'a dyn Answers,
     guard: &'a Guard,
     /// The first secret that was found, and where.
@@ -23,12 +23,12 @@ pub(super) struct Screen<'a> {
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn new(inner: &'a dyn Answers, guard: &'a Guard) -> Self {
+    pub(crate) fn new(inner: &'a dyn Answers, guard: &'a Guard) -> Self {
         Self { inner, guard, found: Mutex::default() }
     }
 
     /// The error that stands for the first request that was not let through.
-    pub(super) fn refused(&self, step: &str) -> Result<(), BuildError> {
+    pub(crate) fn refused(&self, step: &str) -> Result<(), BuildError> {
         let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some((secret, place)) = found else { return Ok(()) };
         Err(BuildError::Recorded { step: step.to_owned(), secret, place })

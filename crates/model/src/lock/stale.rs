@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Lock, LockedArchive, LockedBase, LockedToolchain};
 use crate::ecosystem::Ecosystem;
-use crate::recipe::{Base, Locator, Recipe, Source, ToolArchive, Toolchain};
+use crate::recipe::{Base, Locator, Recipe, Source, ToolArchive, Toolchain, artifact_of};
 
 /// One way in which a lock no longer fits its recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,8 +139,11 @@ impl Differences {
                 _ => {}
             }
         }
+        // Which images a Dockerfile names is in the Dockerfile, which is read at each build.
+        let has_dockerfile = recipe.artifacts.iter().any(|artifact| artifact.dockerfile().is_some());
         for (name, source) in &lock.sources {
-            if !wanted.contains_key(name) {
+            let of_dockerfile = has_dockerfile && name.starts_with("FROM ");
+            if !wanted.contains_key(name) && !of_dockerfile {
                 self.compare(&format!("sources.{name}"), String::new(), source.origin.to_string());
             }
         }
@@ -156,7 +159,8 @@ impl Differences {
             self.compare(&format!("step.{}.record", step.name), step.record.join("; "), record);
         }
         for (name, locked) in &lock.steps {
-            if recipe.step(name).is_none() {
+            let artifact = artifact_of(name).and_then(|of| recipe.artifacts.iter().find(|a| a.name == of));
+            if recipe.step(name).is_none() && artifact.is_none_or(|a| a.dockerfile().is_none()) {
                 self.compare(&format!("step.{name}"), "", locked.record.join("; "));
             }
         }

@@ -1,5 +1,6 @@
 //! From shapes to a recipe that holds together; everything wrong is collected.
 
+mod dockerfile;
 mod image;
 mod toolchain;
 
@@ -10,7 +11,7 @@ use super::checker::{Checker, MAX_WORD};
 use super::raw::{At, Raw, RawArtifact, RawSource, RawStep, nearest};
 use super::uses;
 use super::{
-    Artifact, Contents, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, Toolchain,
+    Artifact, Base, Contents, FORMAT, Format, Locator, Recipe, Reference, Rule, Source, Step, Toolchain,
     conditions, debug, leaks, limits, policies,
 };
 use crate::violation::Policies;
@@ -32,7 +33,18 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
     }
     let name = c.word(&raw.name, "name");
     let version = c.word(&raw.version, "version");
-    let toolchain = c.toolchain(&raw.toolchain);
+    let toolchain = match &raw.toolchain {
+        Some(table) => c.toolchain(table),
+        // What runs nothing needs nothing to run it with: a Dockerfile brings its own.
+        None if raw.steps.is_empty() => {
+            Some(Toolchain { arch: "amd64".to_owned(), base: Base::Empty, archives: Vec::new() })
+        }
+        None => {
+            let help = "add `[toolchain]` with `kind = \"debian\"`, `suite` and `packages`".to_owned();
+            c.wrong(&raw.selfsame, "no toolchain", "the steps run in nothing", Some(help));
+            None
+        }
+    };
     let sources: BTreeMap<String, Source> = raw
         .sources
         .iter()
@@ -63,13 +75,17 @@ pub(super) fn check(raw: &Raw) -> Result<Recipe, Vec<Diagnostic>> {
             .collect(),
     };
     let policies = policies::lower(&mut c, &raw.violations, Policies::default());
-    let steps = c.steps(&raw.steps, &names, &raw.selfsame, policies);
+    let steps = c.steps(&raw.steps, &names, policies);
     let world = image::World {
         names: &names,
         sources: &sources,
         toolchain: toolchain.as_ref(),
         name: raw.name.get_ref(),
     };
+    if raw.steps.is_empty() && !raw.artifacts.iter().any(|a| a.get_ref().dockerfile.is_some()) {
+        let help = "add a `[[step]]`, or an `[[artifact]]` with a Dockerfile".to_owned();
+        c.wrong(&raw.selfsame, "no step", "a recipe runs something", Some(help));
+    }
     let artifacts = c.artifacts(&raw.artifacts, &world, &raw.selfsame);
     let stem = format!("{}-{}", raw.name.get_ref(), raw.version.get_ref());
     c.collisions(&raw.artifacts, &stem);
@@ -278,17 +294,7 @@ impl Checker {
         }
     }
 
-    fn steps(
-        &mut self,
-        raw: &[At<RawStep>],
-        names: &Names<'_>,
-        top: &At<i64>,
-        policies: Policies,
-    ) -> Option<Vec<Step>> {
-        if raw.is_empty() {
-            self.wrong(top, "no step", "a recipe runs something", Some("add a `[[step]]`".into()));
-            return None;
-        }
+    fn steps(&mut self, raw: &[At<RawStep>], names: &Names<'_>, policies: Policies) -> Option<Vec<Step>> {
         let mut seen = BTreeSet::new();
         let mut steps = Vec::new();
         for at in raw {
@@ -434,6 +440,7 @@ impl Checker {
             }
             self.no_image(a, a.format.get_ref());
             let contents = match format {
+                Some(Format::OciImage) if a.dockerfile.is_some() => self.dockerfile(a, world),
                 Some(Format::OciImage) => self.image_artifact(a, world),
                 Some(Format::OciIndex) => self.index(a),
                 Some(format) => self.packed(a, format, world.names),
@@ -467,6 +474,11 @@ impl Checker {
             if let (Some(at), Some(Format::OciIndex)) = (a.normalize.first(), format) {
                 let help = "normalise the images in it";
                 self.wrong(at, "an index is not normalised", "it has no files of its own", Some(help.into()));
+            }
+            if let (Some(at), Some(_)) = (a.normalize.first(), &a.dockerfile) {
+                let help = "normalise what a step makes, and copy that";
+                let label = "its layers follow from the Dockerfile";
+                self.wrong(at, "an image of a Dockerfile is not normalised", label, Some(help.into()));
             }
             let allow_leaks = leaks::lower(self, &a.allow_leaks);
             if let (Some(name), Some(contents), Some(normalize), Some(debug), Some(allow_leaks)) =

@@ -9,7 +9,7 @@ use crate::Diagnostic;
 
 /// A value and the byte range it stands at.
 pub(super) type At<T> = Spanned<T>;
-type Table<T> = BTreeMap<At<String>, T>;
+pub(super) type Table<T> = BTreeMap<At<String>, T>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -21,7 +21,7 @@ pub(super) struct Raw {
     pub(super) producer: Option<At<String>>,
     #[serde(default)]
     pub(super) sources: Table<At<RawSource>>,
-    pub(super) toolchain: At<RawToolchain>,
+    pub(super) toolchain: Option<At<RawToolchain>>,
     #[serde(default)]
     pub(super) conditions: RawConditions,
     #[serde(default)]
@@ -162,6 +162,21 @@ pub(super) struct RawArtifact {
     pub(super) allow_leaks: Vec<At<RawAllowedLeak>>,
     pub(super) image: Option<At<RawImage>>,
     pub(super) images: Option<At<Vec<At<String>>>>,
+    pub(super) dockerfile: Option<At<RawDockerfile>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(super) struct RawDockerfile {
+    pub(super) name: Option<At<String>>,
+    pub(super) context: Option<At<String>>,
+    pub(super) file: Option<At<String>>,
+    pub(super) target: Option<At<String>>,
+    pub(super) build_args: Table<At<String>>,
+    pub(super) contexts: Table<At<String>>,
+    pub(super) labels: Table<At<String>>,
+    pub(super) secrets: Vec<At<String>>,
+    pub(super) platform: Option<At<String>>,
 }
 
 #[derive(Deserialize, Default)]

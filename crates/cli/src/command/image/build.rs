@@ -8,6 +8,7 @@ use model::recipe::Format;
 use model::tree::Node;
 use serde_json::json;
 
+use super::dockerfile::Dockerfile;
 use crate::command::build::{self, Options, data, table};
 use crate::failure::Failure;
 use crate::output::answer::Answer;
@@ -17,8 +18,10 @@ use crate::session::{Session, make_folder};
 /// Arguments of `image build`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Recipe, or its folder [default: ./selfsame.toml]
-    recipe: Option<PathBuf>,
+    /// Recipe, or its folder [default: ./selfsame.toml]; with --file, the folder that COPY takes files from
+    pub(super) recipe: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) dockerfile: Dockerfile,
     /// Only the image of this name, and what is in it; may be given several times
     #[arg(long = "only", value_name = "ARTIFACT")]
     only: Vec<String>,
@@ -54,7 +57,14 @@ impl FromStr for To {
 }
 
 pub(super) fn run(session: &Session, args: &Args) -> Result<Answer, Failure> {
-    let mut project = Project::open(args.recipe.as_deref())?;
+    images(session, args).map_err(|failure| args.dockerfile.told(failure))
+}
+
+fn images(session: &Session, args: &Args) -> Result<Answer, Failure> {
+    let mut project = match args.dockerfile.project(args.recipe.as_deref(), &args.options.secrets)? {
+        Some(project) => project,
+        None => Project::open(args.recipe.as_deref())?,
+    };
     project.degraded = args.options.degraded();
     choose(&mut project, &args.only)?;
     let secrets = args.options.secrets.read(&project.recipe)?;

@@ -46,6 +46,8 @@ fn base(dir: &Path, note: &str) {
     fs::copy(which("busybox"), root.join("bin/busybox")).unwrap();
     std::os::unix::fs::symlink("busybox", root.join("bin/cat")).unwrap();
     fs::write(root.join("note"), note).unwrap();
+    fs::create_dir_all(root.join("usr/share")).unwrap();
+    std::os::unix::fs::symlink("usr/share", root.join("share")).unwrap();
     tool(dir, &["umoci", "repack", "--image", "base:1", at]);
     let config = [
         "--config.env",
@@ -205,5 +207,20 @@ fn images_of_several_platforms_are_one_index() {
     // By its name and by its digest, out of the store.
     for what in ["app-arm64.oci.tar", &image(&built, 0)] {
         home.ok(home.path(), &["image", "inspect", what]);
+    }
+}
+
+#[test]
+fn no_directory_takes_the_place_of_a_link() {
+    let home = Home::shared();
+    for (to, good) in [("/share", false), ("/share/doc", false), ("/usr/share", true), ("/", true)] {
+        let project = with_program(&recipe(&OVER.replace("to = \"/srv\"", &format!("to = \"{to}\""))));
+        base(project.path(), "1");
+        home.ok(project.path(), &["lock"]);
+        project.commit();
+        let ran = home.run(project.path(), &["image", "build"]);
+        assert_eq!(ran.code == Some(0), good, "{to}: {}", ran.err);
+        let told = "has a directory `/share`, where the base has a link to `usr/share`";
+        assert_eq!(ran.err.contains(told), !good, "{to}: {}", ran.err);
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct World<'a> {
 }
 
 /// The platform of what is said to be for none: the toolchain's.
-fn platform_of(toolchain: Option<&Toolchain>) -> Platform {
+pub(super) fn platform_of(toolchain: Option<&Toolchain>) -> Platform {
     let arch = toolchain.map_or("amd64", |t| t.arch.as_str());
     let other = || Platform { architecture: arch.into(), os: "linux".into(), variant: String::new() };
     Platform::of_image(arch).unwrap_or_else(other)
@@ -154,7 +154,7 @@ impl Checker {
         Some(Layer { from: from?, to: to?, owner: owner? })
     }
 
-    fn image_name(&mut self, at: &At<String>) -> Option<String> {
+    pub(super) fn image_name(&mut self, at: &At<String>) -> Option<String> {
         let name = self.parsed::<oci::Reference>(at, "not the name of an image")?;
         if !matches!(name.place, Place::Registry { .. }) || name.tag.is_some() || name.digest.is_some() {
             let help =
@@ -272,8 +272,8 @@ impl Checker {
 
     /// Whether the images of every index are artifacts of the recipe, for different platforms.
     pub(super) fn indexes(&mut self, raw: &[At<RawArtifact>], list: &[Artifact]) {
-        let images: BTreeMap<&str, &Image> =
-            list.iter().filter_map(|a| Some((a.name.as_str(), a.image()?))).collect();
+        let images: BTreeMap<&str, (&str, &Platform)> =
+            list.iter().filter_map(|a| Some((a.name.as_str(), a.names_image()?))).collect();
         let names = raw.iter().map(At::get_ref);
         let declared: BTreeSet<&str> = names
             .clone()
@@ -292,8 +292,8 @@ impl Checker {
         for list in raw.iter().filter_map(|a| a.get_ref().images.as_ref()) {
             let mut platforms: BTreeMap<String, &str> = BTreeMap::new();
             for at in list.get_ref() {
-                let Some(image) = images.get(at.get_ref().as_str()) else { continue };
-                let platform = image.platform.to_string();
+                let Some((_, platform)) = images.get(at.get_ref().as_str()) else { continue };
+                let platform = platform.to_string();
                 if let Some(other) = platforms.insert(platform.clone(), at.get_ref()) {
                     let label =
                         format!("`{other}` is for {platform} too: an engine would not know which to take");
@@ -303,11 +303,11 @@ impl Checker {
         }
         // What provenance calls an image must be one image.
         let mut seen: BTreeMap<(&str, String), &str> = BTreeMap::new();
-        for (artifact, image) in &images {
-            let key = (image.name.as_str(), image.platform.to_string());
+        for (artifact, (name, platform)) in &images {
+            let key = (*name, platform.to_string());
             let Some(other) = seen.insert(key, artifact) else { continue };
             let Some(at) = raw.iter().find(|a| a.get_ref().name.get_ref() == artifact) else { continue };
-            let label = format!("`{other}` is `{}` for {} too", image.name, image.platform);
+            let label = format!("`{other}` is `{name}` for {platform} too");
             let help = Some("give one of them a `name` in [artifact.image]".into());
             self.wrong(&at.get_ref().name, "two images of one name and platform", label, help);
         }
@@ -317,7 +317,10 @@ impl Checker {
     pub(super) fn no_image(&mut self, raw: &RawArtifact, format: &str) {
         let image = raw.image.as_ref().map(|at| ("image", at.span(), "oci-image"));
         let images = raw.images.as_ref().map(|at| ("images", at.span(), "oci-index"));
-        for (key, span, owner) in image.into_iter().chain(images).filter(|(.., owner)| *owner != format) {
+        let dockerfile = raw.dockerfile.as_ref().map(|at| ("dockerfile", at.span(), "oci-image"));
+        for (key, span, owner) in
+            image.into_iter().chain(images).chain(dockerfile).filter(|(.., owner)| *owner != format)
+        {
             let label = format!("`{key}` belongs to an artifact of format `{owner}`");
             self.wrong_at(span, "this key has no meaning here", label, Some(format!("remove `{key}`")));
         }
