@@ -367,7 +367,12 @@ impl Checker {
 /// A word with an `=` in it, as both of its halves.
 fn pair(word: &Text, name: &str, value: &str) -> Pair {
     let Range { start, end } = word.span;
-    let middle = (start + name.len()).min(end);
+    if word.text.len() != end - start {
+        // Where quotes were taken off, nobody knows what stood where.
+        let whole = |text: &str| Text { text: text.to_owned(), span: start..end };
+        return Pair { name: whole(name), value: whole(value) };
+    }
+    let middle = start + name.len();
     Pair {
         name: Text { text: name.to_owned(), span: start..middle },
         value: Text { text: value.to_owned(), span: (middle + 1).min(end)..end },

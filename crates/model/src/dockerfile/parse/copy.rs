@@ -13,6 +13,9 @@ use super::checker::Flags;
 const SHARED: [(&str, Take); 4] =
     [("chown", Take::One), ("chmod", Take::One), ("link", Take::Yes), ("exclude", Take::Many)];
 
+/// So much of documents may one instruction have, each counted as often as it is named.
+const DOCUMENTS: usize = 16 << 20;
+
 impl Checker {
     pub(super) fn copy(&mut self, statement: &Statement, stage: usize, names: &Names) -> Option<CopyText> {
         let known = [&SHARED[..], &[("from", Take::One), ("parents", Take::Yes)]].concat();
@@ -78,6 +81,7 @@ impl Checker {
             link: flags.yes("link").unwrap_or(false),
             exclude: flags.many("exclude"),
         };
+        let mut length = 0;
         for source in sources {
             let Some(mut document) = Heredoc::marker(&source.text) else {
                 files.sources.push(source.clone());
@@ -85,6 +89,13 @@ impl Checker {
             };
             // Of two with the same name, the later one is meant by both.
             let body = statement.heredocs.iter().rev().find(|known| known.name == document.name);
+            // Which is then there as often as it is named.
+            length += body.map_or(0, |known| known.body.text.len());
+            if length > DOCUMENTS {
+                let label = format!("expected at most {DOCUMENTS} bytes of documents in one instruction");
+                self.wrong(source.span.clone(), "too many documents".to_owned(), label, None);
+                return None;
+            }
             document.body = body.map(|known| known.body.clone()).unwrap_or_default();
             files.documents.push(document);
         }

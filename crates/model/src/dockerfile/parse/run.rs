@@ -56,7 +56,9 @@ impl Checker {
                 return None;
             };
             let content = content.map(|content| {
-                let start = (field.span.start + name.len() + 1).min(field.span.end);
+                // The value is the end of the field, if that is as it is written.
+                let plain = field.span.len() == field.text.len();
+                let start = if plain { field.span.end - content.len() } else { field.span.start };
                 Text { text: content.to_owned(), span: start..field.span.end }
             });
             match &content {

@@ -137,3 +137,31 @@ fn a_plan_has_an_end() {
         assert_eq!(wrong.list[0].title, expected);
     }
 }
+
+/// Texts that cost more than they are long, or whose places would be in the middle of a character.
+#[test]
+fn hostile_texts_are_told_like_others() {
+    let body = "x".repeat(1 << 20);
+    let names = "<<a ".repeat(64);
+    let text = format!("FROM scratch\nCOPY {names}/d\n{}{body}\na\n", "a\n".repeat(63));
+    assert_eq!(told(&text), ("<<a".to_owned(), "too many documents".to_owned()));
+    for text in [
+        "FROM scratch\nLABEL \"é\"=\"${é}\"é=é\"é\n",
+        "FROM scratch\nENV \"é\\\"é\"=${x:?é}\n",
+        "FROM scratch\nRUN --mount=type=bind,\"sourceé=é\",İ=é x\n",
+        "FROM scratch\nRUN --mount=TYPE=é,\"target=\"\"é\" x\n",
+        "FROM scratch\nLABEL é\"=\"é=$\n",
+    ] {
+        let wrong = match dockerfile::parse("Dockerfile", text) {
+            Err(wrong) => wrong.list,
+            Ok(file) => {
+                let images = dockerfile::Images::default();
+                dockerfile::plan(&file, &dump::choices(), &images)
+                    .map_or_else(|wrong| wrong.list, |_| Vec::new())
+            }
+        };
+        for span in wrong.iter().filter_map(|wrong| wrong.span.clone()) {
+            assert!(text.get(span.clone()).is_some(), "{text:?}: {span:?}");
+        }
+    }
+}
