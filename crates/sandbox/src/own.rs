@@ -57,6 +57,39 @@ pub fn take_ids() -> Result<(), SandboxError> {
     first_id().map(|_| ())
 }
 
+/// Where the users of images are from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Users {
+    /// This process has ids to give, from this one on.
+    Own(u32),
+    /// Its user has subordinate ones, and `newuidmap` gives them.
+    Subordinate(u32),
+    /// Nowhere.
+    None,
+}
+
+impl Users {
+    pub(crate) fn found() -> Self {
+        if let Ok(first) = first_id() {
+            return Self::Own(first);
+        }
+        let uid = kernel::own_ids().0;
+        let name = user_name(uid);
+        let ids = ["/etc/subuid", "/etc/subgid"].map(|file| subordinate(file, uid, name.as_deref()));
+        let gives = ["newuidmap", "newgidmap"].iter().all(|program| is_on_path(program));
+        match ids {
+            [Some(first), Some(_)] if gives => Self::Subordinate(first),
+            _ => Self::None,
+        }
+    }
+}
+
+/// Whether a shell would find a program.
+fn is_on_path(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
 /// The first of enough ids in a row that a file holds for a user, by number or name.
 fn subordinate(file: &str, uid: u32, name: Option<&str>) -> Option<u32> {
     of_lines(&std::fs::read_to_string(file).ok()?, uid, name)

@@ -19,6 +19,7 @@ use crate::filter::{Filter, Listener, Topics};
 use crate::job::{Command, Files, Ids, Job, Report, Source, Stack, path_text};
 use crate::layout::Layout;
 use crate::message::Message;
+use crate::own::Users;
 use crate::run::{self, Channels};
 use crate::supervise::receive;
 use crate::{Mode, SandboxError, inside, kernel, refusal};
@@ -103,6 +104,7 @@ pub fn survey(store: &Path) -> Vec<Row> {
         sandbox: attempt(Lacks::default()),
         mode: run::mode(),
         tried: tried::tried(),
+        users: Users::found(),
         own: std::process::id(),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         disk: (place.display().to_string(), disk),

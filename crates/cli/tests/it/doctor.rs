@@ -36,6 +36,7 @@ fn a_host_that_runs_these_tests_can_run_a_sealed_build() {
         "landlock",
         "cgroup",
         "yama",
+        "image-users",
         "fuse",
         "git",
         "keyring",

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::tried::Tried;
 use crate::cgroup::Lack;
 use crate::error::Stage;
+use crate::own::Users;
 use crate::{Mode, SandboxError};
 
 /// How a thing stands.
@@ -69,6 +70,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) mode: Mode,
     pub(crate) tried: Tried,
     pub(crate) processors: usize,
+    /// Where the users of images would be from.
+    pub(crate) users: Users,
     /// The number of this process.
     pub(crate) own: u32,
     /// The store's place; magic number, bytes that are free, and all.
@@ -85,6 +88,7 @@ pub(crate) fn rows(facts: &Facts<'_>) -> Vec<Row> {
     rows.push(landlock(facts.tried.landlock));
     rows.push(cgroup(facts));
     rows.push(yama(facts));
+    rows.push(users(facts.users));
     rows.push(fuse((facts.opens)("/dev/fuse")));
     rows.push(disk(&facts.disk.0, facts.disk.1));
     rows
@@ -296,6 +300,18 @@ fn yama(facts: &Facts<'_>) -> Row {
     }
 }
 
+fn users(found: Users) -> Row {
+    match found {
+        Users::Own(first) => Row::ok("image-users", format!("65536 ids from {first}, this process's own")),
+        Users::Subordinate(first) => Row::ok("image-users", format!("65536 subordinate ids from {first}")),
+        Users::None => {
+            let detail = "no ids for the users of images: Dockerfiles cannot be built";
+            let fix = "sudo apt-get install uidmap; sudo usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $USER";
+            Row::not("image-users", State::Limited, detail, fix)
+        }
+    }
+}
+
 fn fuse(result: Result<(), i32>) -> Row {
     match result {
         Ok(()) => Row::ok("fuse", "/dev/fuse can be opened (not used yet)"),
@@ -390,6 +406,7 @@ mod tests {
             mode: Mode::Rootless,
             tried,
             processors: 8,
+            users: if files.contains(&("no-ids", "")) { Users::None } else { Users::Subordinate(100_000) },
             own: 7,
             disk: ("/home/me".into(), Some((disk.0, disk.1, 1 << 40))),
         };
@@ -424,6 +441,7 @@ mod tests {
         use State::{Limited, Missing};
         let same: fn(&mut Tried) = |_| {};
         let cases: &[Case] = &[
+            (&[("no-ids", "")], same, "image-users", Limited, "Dockerfiles cannot be built", "--add-subuids"),
             (
                 &[("/proc/sys/kernel/osrelease", "5.10.0")],
                 same,
