@@ -1,5 +1,6 @@
 //! Goes through a plan, and makes the layer of each instruction.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use model::transcript::{Asked, Place as At, Transcript};
 use model::{Conditions, Digest, Sha256};
 use serde_json::json;
 
-use super::command::{self, Command, Mounted, Secret};
+use super::command::{self, Command, Mounted, Ran, Secret};
 use super::copy::{self, Copying};
 use super::files::{Context, Files, Unpacked};
 use super::program::Program;
@@ -42,6 +43,8 @@ pub(crate) struct Builder<'a> {
     pub(super) locked: BTreeMap<String, LockedStep>,
     /// What the lock calls the instructions so far that fetch.
     pub(super) names: Vec<String>,
+    /// A command that was run when it was recorded, if that will do, by its name.
+    pub(super) ran: RefCell<Option<(String, Ran)>>,
     /// Stages that are done, and the one that is being made.
     stages: Vec<Stage>,
     /// The instruction that comes next, in the last of the stages.
@@ -71,7 +74,7 @@ impl<'a> Builder<'a> {
     pub(super) fn new(parts: Parts<'a>, program: &'a Program, locked: BTreeMap<String, LockedStep>) -> Self {
         let conditions = parts.job.recipe.conditions.apply(EARLIEST);
         let (stages, counted, names) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { parts, program, conditions, locked, names, stages, next: 0, counted }
+        Self { parts, program, conditions, locked, names, ran: RefCell::default(), stages, next: 0, counted }
     }
 
     fn target(mut self) -> Stage {
@@ -320,10 +323,12 @@ impl<'a> Builder<'a> {
         let action = command.action(locked)?;
         let step = command.step();
         let recipe = (!parts.fresh).then_some(parts.job.recipe.name.as_str());
-        let why = std::cell::RefCell::new(None);
+        let why = RefCell::new(None);
         let done: Result<(ActionResult, StepRun), BuildError> =
             run::run_by(parts.cx, &step, &action, recipe, parts.fresh, |encoded| {
-                command.execute(&action, encoded, parts.fresh).map_err(|error| match error {
+                let ran = self.ran.borrow_mut().take().filter(|(name, _)| name == command.name);
+                let ran = ran.map(|(_, ran)| ran);
+                command.execute(&action, encoded, parts.fresh, ran).map_err(|error| match error {
                     Failed::Build(error) => error,
                     other => {
                         // Told with its place in the Dockerfile.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, lchown};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use artifact::oci::{self, What};
-use gateway::{Answers, Replay};
+use gateway::{Answers, Replay, Request, Responder};
 use model::action::{Action, ActionResult, Encoded};
 use model::dockerfile::{self, Network, Origin};
 use model::ecosystem::{self, Ecosystem};
@@ -174,19 +175,22 @@ impl Command<'_> {
         env
     }
 
-    /// Runs it with what answers its requests, and keeps nothing.
-    pub(super) fn record(&self, answers: &dyn Answers) -> Result<(), Failed> {
+    /// Runs it with what answers its requests, and keeps nothing. A run that asked nobody is as good as any other, and comes
+    /// back: it need not be made again.
+    pub(super) fn record(&self, answers: &dyn Answers) -> Result<Option<Ran>, Failed> {
         let step = self.step();
         self.has_secrets(&step)?;
         let guard = Guard::new(self.cx.secrets, &step);
         let screen = Screen::new(answers, &guard);
-        let (_, ended) = self.in_sandbox(&step, &guard, Some(&screen))?;
+        let heard = Heard { inner: &screen, asked: AtomicBool::new(false) };
+        let ran = self.in_sandbox(&step, &guard, Some(&heard))?;
+        let asked = heard.asked.into_inner();
         // Whether the command got on without an answer or not.
         screen.refused(self.name)?;
-        let Ended { exit, violations, log, tail, .. } = ended;
-        if exit == Exit::Code(0) {
-            return Ok(());
+        if ran.ended.exit == Exit::Code(0) {
+            return Ok((!asked).then_some(ran));
         }
+        let Ended { exit, violations, log, tail, .. } = ran.ended;
         Err(BuildError::from(FailedStep { violations, ..FailedStep::new(self.name, exit, log, tail) }).into())
     }
 
@@ -196,6 +200,7 @@ impl Command<'_> {
         action: &Action,
         encoded: &Encoded,
         fresh: bool,
+        ran: Option<Ran>,
     ) -> Result<Executed, Failed> {
         let cx = self.cx;
         if cx.cancel.is_cancelled() {
@@ -204,11 +209,16 @@ impl Command<'_> {
         let step = self.step();
         self.has_secrets(&step)?;
         let guard = Guard::new(cx.secrets, &step);
-        let transcript = network::transcript(cx, action)?.unwrap_or_default();
-        let open_body = |digest: &Digest| cx.store.open_blob(digest).map_err(std::io::Error::other);
-        let replay = Replay::new(&transcript, &Ecosystem::ALL, &open_body);
-        let (place, ended) =
-            self.in_sandbox(&step, &guard, (!self.is_offline()).then_some(&replay as &dyn Answers))?;
+        let Ran { place, ended } = match ran {
+            Some(ran) => ran,
+            None => {
+                let transcript = network::transcript(cx, action)?.unwrap_or_default();
+                let open_body = |digest: &Digest| cx.store.open_blob(digest).map_err(std::io::Error::other);
+                let replay = Replay::new(&transcript, &Ecosystem::ALL, &open_body);
+                let answers = (!self.is_offline()).then_some(&replay as &dyn Answers);
+                self.in_sandbox(&step, &guard, answers)?
+            }
+        };
         let (violations, denied) = judge(cx, &step, &ended.violations, ended.exit != Exit::Code(0));
         if denied || ended.exit != Exit::Code(0) {
             let full =
@@ -249,12 +259,7 @@ impl Command<'_> {
     }
 
     /// Runs the command to its end; a stopped one is an error.
-    fn in_sandbox(
-        &self,
-        step: &Step,
-        guard: &Guard,
-        answers: Option<&dyn Answers>,
-    ) -> Result<(Place, Ended), Failed> {
+    fn in_sandbox(&self, step: &Step, guard: &Guard, answers: Option<&dyn Answers>) -> Result<Ran, Failed> {
         let cx = self.cx;
         let place = Place::new(cx, self.stage)?;
         let who = user::user(&place.view, &self.run.user)?;
@@ -317,7 +322,7 @@ impl Command<'_> {
         drop(outcome.work);
         let (log, tail) = log.finish()?;
         let authority = network.map(|network| network.pem).unwrap_or_default();
-        Ok((place, Ended { exit, violations, log, tail, observation, authority }))
+        Ok(Ran { place, ended: Ended { exit, violations, log, tail, observation, authority } })
     }
 
     /// What is mounted, on disk: source, target, whether it may be written to.
@@ -428,6 +433,30 @@ fn layer() -> RelPath {
 
 fn diff_id() -> RelPath {
     "diff-id".parse().expect("a plain name")
+}
+
+/// A command that has ended, with what it wrote.
+pub(super) struct Ran {
+    place: Place,
+    ended: Ended,
+}
+
+/// Hears whether anything is asked at all.
+struct Heard<'a> {
+    inner: &'a dyn Answers,
+    asked: AtomicBool,
+}
+
+impl Answers for Heard<'_> {
+    fn knows(&self, host: &str) -> bool {
+        self.asked.store(true, Ordering::Relaxed);
+        self.inner.knows(host)
+    }
+
+    fn answer(&self, request: &Request, responder: Responder) -> Option<Responder> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.inner.answer(request, responder)
+    }
 }
 
 /// The layers of a stage on disk, and room for what is written over them.

@@ -138,12 +138,13 @@ impl<'a> Locking<'a> {
                     });
                     let ran = builder.waiting(|command| command.record(answers));
                     let ending = match &ran {
-                        Ok(()) => Ending::Done,
+                        Ok(_) => Ending::Done,
                         Err(BuildError::Cancelled) => Ending::Stopped,
                         Err(_) => Ending::Failed,
                     };
                     finished(cx, "record", &name, ending, String::new(), millis(begin));
-                    ran
+                    *builder.ran.borrow_mut() = ran?.map(|ran| (name.clone(), ran));
+                    Ok(())
                 };
                 fetch(Unlocked::Run { step, run: Box::new(run) })?
             } else {
