@@ -67,13 +67,15 @@ fn images(session: &Session, args: &Args) -> Result<Answer, Failure> {
     };
     project.degraded = args.options.degraded();
     choose(&mut project, &args.only)?;
+    let copied = if args.to.is_empty() { None } else { Some(meant(&project)?) };
     let secrets = args.options.secrets.read(&project.recipe)?;
     let done = build::finish(session, &project, &args.options, &secrets, args.fresh)?;
     let mut text = String::new();
     for (packed, file) in done.built.artifacts.iter().zip(&done.files) {
         text.push_str(&table(packed, file).text());
     }
-    let copies = copy(session, &args.to, &done.built.artifacts)?;
+    let copied = done.built.artifacts.iter().find(|packed| Some(&packed.name) == copied.as_ref());
+    let copies = copied.map_or_else(|| Ok(Vec::new()), |packed| copy(session, &args.to, packed))?;
     for place in &copies {
         text.push_str(&format!("  also in {}\n", place.display()));
     }
@@ -109,19 +111,23 @@ fn choose(project: &mut Project, only: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Writes the image to further places.
-fn copy(session: &Session, to: &[To], artifacts: &[Packed]) -> Result<Vec<PathBuf>, Failure> {
-    if to.is_empty() {
-        return Ok(Vec::new());
-    }
+/// The one image that goes elsewhere too. Asked before anything is built.
+fn meant(project: &Project) -> Result<String, Failure> {
+    let wanted = project.only.as_deref().unwrap_or_default();
+    let chosen = || project.recipe.artifacts.iter().filter(|artifact| wanted.contains(&artifact.name));
     // With an index, the images in it are not meant.
-    let indexes: Vec<&Packed> = artifacts.iter().filter(|a| a.format == Format::OciIndex).collect();
-    let meant = if indexes.is_empty() { artifacts.iter().collect() } else { indexes };
-    let [one] = meant.as_slice() else {
-        let names: Vec<&str> = meant.iter().map(|a| a.name.as_str()).collect();
-        return Err(Failure::invalid(format!("`--to` is for one image, and there are {}", names.len()))
-            .help(format!("choose one with --only: {}", names.join(", "))));
-    };
+    let has_index = chosen().any(|artifact| artifact.format() == Format::OciIndex);
+    let format = if has_index { Format::OciIndex } else { Format::OciImage };
+    let names: Vec<&str> = chosen().filter(|a| a.format() == format).map(|a| a.name.as_str()).collect();
+    match names.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        _ => Err(Failure::invalid(format!("`--to` is for one image, and there are {}", names.len()))
+            .help(format!("choose one with --only: {}", names.join(", ")))),
+    }
+}
+
+/// Writes the image to further places.
+fn copy(session: &Session, to: &[To], one: &Packed) -> Result<Vec<PathBuf>, Failure> {
     let mut places = Vec::new();
     for place in to {
         let (node, path) = match (place, &one.image) {
