@@ -62,11 +62,6 @@ const CASES: &[Case] = &[
         ..case("metrics-server", ("sigs.k8s.io/metrics-server", "v0.9.0"), "Dockerfile")
     },
     Case {
-        build_args: &[("ARCH", "amd64")],
-        conditions: PINNED,
-        ..case("descheduler", ("sigs.k8s.io/descheduler", "v0.36.0"), "Dockerfile")
-    },
-    Case {
         context: "test/sunlight",
         ..case("sunlight", ("github.com/letsencrypt/boulder", "v0.20261110.0"), "test/sunlight/Dockerfile")
     },
@@ -78,6 +73,8 @@ const CASES: &[Case] = &[
     ),
     case("perf", X_BUILD, "cmd/perf/Dockerfile"),
     case("devapp", X_BUILD, "cmd/devapp/Dockerfile"),
+    case("makemac", X_BUILD, "cmd/makemac/Dockerfile"),
+    case("gopherbot", X_BUILD, "cmd/gopherbot/Dockerfile"),
     case("watchflakes", X_BUILD, "cmd/watchflakes/Dockerfile"),
     case("kubo", ("github.com/ipfs/kubo", "v0.43.1"), "Dockerfile"),
 ];
@@ -203,7 +200,7 @@ impl World {
 
     /// The files of a module, unpacked.
     fn module(&self, path: &str, version: &str) -> Result<PathBuf, String> {
-        let said = sh(&self.dir, &format!("go mod download -json {path}@{version}"))?;
+        let said = sh(&self.dir, &format!("GOTOOLCHAIN=auto go mod download -json {path}@{version}"))?;
         let field = said.lines().find_map(|line| line.trim().strip_prefix("\"Dir\": \""));
         field
             .map(|rest| PathBuf::from(rest.trim_end_matches(['"', ','])))
