@@ -58,6 +58,22 @@ const CASES: &[Case] = &[
         ..case("multi-stage", MOBY, "integration/build/testdata/Dockerfile.TestBuildMultiStageCopy")
     },
     Case {
+        context: "images/local-path-helper",
+        ..case("local-path-helper", ("sigs.k8s.io/kind", "v0.33.0"), "images/local-path-helper/Dockerfile")
+    },
+    Case {
+        context: "grype/pkg/testdata/image-simple",
+        ..case(
+            "image-simple",
+            ("github.com/anchore/grype", "v0.121.3"),
+            "grype/pkg/testdata/image-simple/Dockerfile",
+        )
+    },
+    Case {
+        target: Some("exits"),
+        ..case("archutil", ("github.com/moby/buildkit", "v0.34.2"), "hack/dockerfiles/archutil.Dockerfile")
+    },
+    Case {
         conditions: PINNED,
         ..case("metrics-server", ("sigs.k8s.io/metrics-server", "v0.9.0"), "Dockerfile")
     },
@@ -267,8 +283,9 @@ impl World {
         sh(&work, &format!("sed -i -E 's/@sha256:[0-9a-f]{{64}}//' {inner}"))?;
         let mut digests = Vec::new();
         for nth in 0..2 {
-            let args: String =
+            let mut args: String =
                 case.build_args.iter().map(|(name, value)| format!(" --build-arg {name}={value}")).collect();
+            args.extend(case.target.map(|target| format!(" --target {target}")));
             sh(
                 &work,
                 &format!(
