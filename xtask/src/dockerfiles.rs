@@ -77,10 +77,11 @@ const CASES: &[Case] = &[
         conditions: PINNED,
         ..case("metrics-server", ("sigs.k8s.io/metrics-server", "v0.9.0"), "Dockerfile")
     },
-    Case {
-        context: "test/sunlight",
-        ..case("sunlight", ("github.com/letsencrypt/boulder", "v0.20261110.0"), "test/sunlight/Dockerfile")
-    },
+    case(
+        "podinfo",
+        ("github.com/stefanprodan/podinfo", "v1.8.1-0.20250910200901-e86405a8674e"),
+        "Dockerfile.base",
+    ),
     case("stage0", X_BUILD, "cmd/buildlet/stage0/Dockerfile"),
     case(
         "trillian",
