@@ -419,16 +419,18 @@ impl<'a> Builder<'a> {
 
     /// Names everything of the context that a `COPY` may mean.
     fn of_sources(context: &Context, copy: &Copy) -> Result<Digest, Failed> {
-        let mut digests = Vec::new();
-        for (path, _) in &copy.sources {
-            // Of a pattern, the folder in which it begins.
-            let plain = match path.find(['*', '?', '[', '\\']) {
-                Some(at) => path[..at].rfind('/').map_or("", |slash| &path[..slash]),
-                None => path,
-            };
-            digests.push(context.digest(&context.resolve(plain)?));
-        }
-        Ok(key(&json!(digests)))
+        let digests: Result<Vec<Digest>, LayerError> = copy
+            .sources
+            .iter()
+            .map(|(path, below)| Self::of_source(context, path, below.is_some()))
+            .collect();
+        Ok(key(&json!(digests?)))
+    }
+
+    /// Names everything of the context that a source may mean. What a pattern matches may be a link, which leads anywhere.
+    fn of_source(context: &Context, path: &str, is_pattern: bool) -> Result<Digest, LayerError> {
+        let plain = if is_pattern || path.contains(['*', '?', '[', '\\']) { "" } else { path };
+        Ok(context.digest(&context.resolve(plain)?))
     }
 
     fn added(&self, name: &str, add: &Add, transcript: &Transcript) -> Result<Option<Layer>, Failed> {
@@ -437,13 +439,7 @@ impl<'a> Builder<'a> {
         let mut digests = Vec::new();
         for source in &add.sources {
             match source {
-                Added::Path { path, .. } => {
-                    let plain = match path.find(['*', '?', '[', '\\']) {
-                        Some(at) => path[..at].rfind('/').map_or("", |slash| &path[..slash]),
-                        None => path,
-                    };
-                    digests.push(context.digest(&context.resolve(plain)?));
-                }
+                Added::Path { path, .. } => digests.push(Self::of_source(context, path, false)?),
                 Added::Url { url, checksum, .. } => {
                     let body = fetched(transcript, url)?;
                     if let Some(expected) = checksum {
