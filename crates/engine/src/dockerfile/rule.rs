@@ -117,21 +117,27 @@ pub(super) fn apply(
         }
     }
     for path in out {
-        entries.remove(&path);
+        if let Some(file) = entries.remove(&path) {
+            renamed(entries, &file);
+        }
     }
-    unlinked(entries);
     Ok(applied)
 }
 
-/// A link to a file that is left out becomes that file: the first of them, and the others are links to it.
-fn unlinked(entries: &mut Entries) {
-    let lost: Vec<String> = entries
-        .values()
-        .filter(|entry| matches!(&entry.what, What::Link(target) if !entries.contains_key(target)))
-        .map(|entry: &LayerEntry<Source>| entry.path.clone())
-        .collect();
-    for path in lost {
-        entries.remove(&path);
+/// Of a file that is left out, another name is no link any more: the first of them is the file, and the others link to that.
+fn renamed(entries: &mut Entries, file: &LayerEntry<Source>) {
+    let mut first: Option<String> = None;
+    for (path, entry) in entries.iter_mut() {
+        if !matches!(&entry.what, What::Link(target) if *target == file.path) {
+            continue;
+        }
+        match &first {
+            Some(first) => entry.what = What::Link(first.clone()),
+            None => {
+                *entry = LayerEntry { path: path.clone(), ..file.clone() };
+                first = Some(path.clone());
+            }
+        }
     }
 }
 
@@ -166,6 +172,30 @@ fn pyc(bytes: &[u8], _: &[u8], _: i64) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_names_of_a_file_that_is_left_out_stay() {
+        let entry = |path: &str, what| LayerEntry {
+            path: path.to_owned(),
+            what,
+            mode: 0o640,
+            uid: 7,
+            gid: 0,
+            attributes: BTreeMap::new(),
+        };
+        let content = || What::File { content: Source::Bytes(b"log".to_vec()), size: 3 };
+        let log = "var/log/dpkg.log";
+        let all = [
+            entry(log, content()),
+            entry("x/b", What::Link(log.into())),
+            entry("x/c", What::Link(log.into())),
+        ];
+        let mut entries: Entries = all.into_iter().map(|entry| (entry.path.clone(), entry)).collect();
+        let applied = apply(&mut entries, &View::new(&[]), 0).unwrap();
+        assert_eq!(applied, [("package-logs", 1)].into());
+        let left: Vec<_> = entries.into_values().map(|entry| (entry.path, entry.what)).collect();
+        assert_eq!(left, [("x/b".to_owned(), content()), ("x/c".to_owned(), What::Link("x/b".into()))]);
+    }
 
     #[test]
     fn a_password_is_as_old_as_the_sources() {
