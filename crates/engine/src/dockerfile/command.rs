@@ -339,7 +339,10 @@ impl Command<'_> {
             let about = About { mode, uid, gid, mtime: TIME.0, attributes: BTreeMap::new() };
             if let Some(file) = entries.get("") {
                 let mut writer = Writer::new(&around, &nothing, place.first);
-                let What::File { content, .. } = &file.what else { continue };
+                let What::File { content, .. } = &file.what else {
+                    let reason = "is neither a file nor a directory, and is to be mounted";
+                    return Err(LayerError::refused(&mounted.target, reason).into());
+                };
                 let mut content = open(self.cx.store, content).map_err(LayerError::path(&mounted.target))?;
                 writer.put(&number.to_string(), Put::File(&mut content), &about)?;
                 writer.finish()?;
@@ -394,7 +397,9 @@ impl Command<'_> {
 
     /// No layer may trust whoever answered a build: that one's key follows from names that anybody knows.
     fn no_authority(&self, entries: &Entries, pem: &str) -> Result<(), Failed> {
-        let Some(needle) = pem.lines().nth(1).filter(|line| line.len() > 40) else { return Ok(()) };
+        let Some(needle) = pem.lines().nth(1).filter(|line| line.len() > 40) else {
+            return Err(Failed::Why("the gateway has no certificate that could be looked for".to_owned()));
+        };
         let finder = aho_corasick::AhoCorasick::new([needle]).expect("one short pattern");
         for (path, entry) in entries {
             let What::File { content: content @ Source::Disk(_), .. } = &entry.what else { continue };

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::{LayerError, attribute};
 
+/// No text that is read of an image is longer: whoever made it may mean harm.
+const LONGEST: u64 = 64 << 20;
 /// As many links does Linux follow on the way to one file.
 const LINKS: usize = 40;
 
@@ -150,6 +152,10 @@ impl View {
     pub(crate) fn text(&self, path: &str) -> Result<Option<String>, LayerError> {
         let resolved = self.resolve(path, true)?;
         match self.look(&resolved)? {
+            Seen::Leaf(_, metadata) if metadata.is_file() && metadata.len() > LONGEST => {
+                let reason = format!("has {} bytes: expected at most {LONGEST}", metadata.len());
+                Err(LayerError::refused(path, reason))
+            }
             Seen::Leaf(place, metadata) if metadata.is_file() => {
                 let bytes = fs::read(place).map_err(LayerError::path(path))?;
                 Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
