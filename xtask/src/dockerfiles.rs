@@ -73,10 +73,6 @@ const CASES: &[Case] = &[
         target: Some("exits"),
         ..case("archutil", ("github.com/moby/buildkit", "v0.34.2"), "hack/dockerfiles/archutil.Dockerfile")
     },
-    Case {
-        conditions: PINNED,
-        ..case("metrics-server", ("sigs.k8s.io/metrics-server", "v0.9.0"), "Dockerfile")
-    },
     case(
         "podinfo",
         ("github.com/stefanprodan/podinfo", "v1.8.1-0.20250910200901-e86405a8674e"),
@@ -89,11 +85,6 @@ const CASES: &[Case] = &[
         "examples/deployment/docker/log_server/Dockerfile",
     ),
     case("perf", X_BUILD, "cmd/perf/Dockerfile"),
-    case("devapp", X_BUILD, "cmd/devapp/Dockerfile"),
-    case("makemac", X_BUILD, "cmd/makemac/Dockerfile"),
-    case("gopherbot", X_BUILD, "cmd/gopherbot/Dockerfile"),
-    case("watchflakes", X_BUILD, "cmd/watchflakes/Dockerfile"),
-    case("kubo", ("github.com/ipfs/kubo", "v0.43.1"), "Dockerfile"),
 ];
 
 /// The release of Go that stands for every one.
@@ -249,12 +240,6 @@ impl World {
         let buildah =
             format!("buildah --root {0}/root --runroot {0}/run --storage-driver overlay", storage.display());
         let _ = fs::remove_dir_all(&storage);
-        let text = fs::read_to_string(module.join(case.file)).map_err(|e| e.to_string())?;
-        let _ = text;
-        let mut aliases = String::new();
-        for (image, layout) in images {
-            aliases.push_str(&format!(" --build-context '{image}=oci-layout://{}:1'", layout.display()));
-        }
         // Old ones know no contexts: the images are pulled under the names that the file has.
         for (image, layout) in images {
             let plain = image.split('@').next().unwrap_or(image);
